@@ -1,0 +1,1 @@
+"""Platforma: a white-label, multi-tenant cloud with tenant isolation at six independent layers."""

@@ -1,0 +1,1 @@
+"""The outside services: a Protocol and a real client for each. Nothing else imports their SDKs."""

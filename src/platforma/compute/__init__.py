@@ -1,0 +1,1 @@
+"""Servers, key pairs, and the catalogue of flavours and images that they are made of."""

@@ -1,0 +1,18 @@
+-- Who may call what. Everything else in this schema can be called by nobody but the gate itself.
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA gate FROM PUBLIC, platforma_portal, platforma_worker, platforma_provisioner, platforma_operator;
+GRANT USAGE ON SCHEMA gate TO platforma_portal, platforma_worker, platforma_provisioner, platforma_operator;
+GRANT EXECUTE ON FUNCTION gate.current_tenant()
+    TO platforma_portal, platforma_worker, platforma_provisioner, platforma_operator;
+
+GRANT EXECUTE ON FUNCTION
+    gate.find_portal, gate.begin_sign_in, gate.sign_in, gate.open_session, gate.close_session,
+    gate.password_salt, gate.change_password, gate.find_invitation, gate.accept_invitation
+    TO platforma_portal;
+GRANT EXECUTE ON FUNCTION gate.open_operation TO platforma_worker, platforma_provisioner;
+GRANT EXECUTE ON FUNCTION gate.defer_operation
+    TO platforma_portal, platforma_worker, platforma_provisioner, platforma_operator;
+GRANT EXECUTE ON FUNCTION
+    gate.create_operator, gate.begin_operator_sign_in, gate.operator_sign_in, gate.open_operator_session,
+    gate.close_operator_session, gate.open_tenant, gate.create_invitation
+    TO platforma_operator;

@@ -1,0 +1,86 @@
+"""Networks with their subnets, routers, security groups with their rules."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, Text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from platforma.database.tables import Created, Grants, TenantOwned, tenant_reference
+from platforma.operations.models import RESOURCE_GRANTS, Resource
+
+
+class Network(Resource):
+    """A private network. Reconciled together with its subnets."""
+
+    __tablename__ = "networks"
+    __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+
+
+class Router(Resource):
+    """Joins subnets of the tenant, and leads to the outside if `has_external_gateway`."""
+
+    __tablename__ = "routers"
+    __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+
+    has_external_gateway: Mapped[bool] = mapped_column(server_default="true")
+    external_address: Mapped[str | None]
+
+
+class Subnet(Resource):
+    """An address range of a network; `router_id` says which router it is attached to, if any."""
+
+    __tablename__ = "subnets"
+    __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+    __table_args__ = (
+        tenant_reference("network_id", "networks"),
+        tenant_reference("router_id", "routers"),
+        Index(None, "tenant_id", "network_id"),
+        Index(None, "tenant_id", "router_id"),
+        CheckConstraint("ip_version IN (4, 6)", name="ip_version"),
+    )
+
+    network_id: Mapped[UUID]
+    router_id: Mapped[UUID | None]
+    ip_version: Mapped[int]
+    cidr: Mapped[str]
+    gateway_ip: Mapped[str | None]
+    has_dhcp: Mapped[bool] = mapped_column(server_default="true")
+    dns_nameservers: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+
+
+class SecurityGroup(Resource):
+    """A set of rules that admit traffic; everything else is dropped. Reconciled with its rules."""
+
+    __tablename__ = "security_groups"
+    __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+
+    is_default: Mapped[bool] = mapped_column(server_default="false")
+    """The project's own group, which new servers get; made with the tenant and deleted with it."""
+
+
+class SecurityGroupRule(Created, TenantOwned):
+    """Traffic that a security group admits."""
+
+    __tablename__ = "security_group_rules"
+    __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+    __table_args__ = (
+        tenant_reference("security_group_id", "security_groups", ondelete="CASCADE"),
+        tenant_reference("remote_group_id", "security_groups"),
+        Index(None, "tenant_id", "security_group_id"),
+        Index(None, "tenant_id", "remote_group_id"),
+        CheckConstraint("direction IN ('ingress', 'egress')", name="direction"),
+        CheckConstraint("ethertype IN ('IPv4', 'IPv6')", name="ethertype"),
+    )
+
+    security_group_id: Mapped[UUID]
+    direction: Mapped[str]
+    ethertype: Mapped[str]
+    protocol: Mapped[str | None]
+    port_range_min: Mapped[int | None]
+    port_range_max: Mapped[int | None]
+    remote_ip_prefix: Mapped[str | None]
+    remote_group_id: Mapped[UUID | None]
+    description: Mapped[str] = mapped_column(server_default="")
+    cloud_id: Mapped[str | None]
