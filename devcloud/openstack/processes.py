@@ -1,0 +1,124 @@
+"""Starting and ending the six processes, and only those that we started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from devcloud.openstack.errors import StartError
+from devcloud.openstack.layout import SERVICES_PATH, Layout
+from devcloud.openstack.venv import python
+
+POLL_SECONDS = 0.05
+LOG_LINES = 20
+
+
+def start(layout: Layout, service: str, venv: Path) -> None:
+    """Start one service in a session of its own, so that it outlives the shell that started it."""
+    layout.ready(service).unlink(missing_ok=True)
+    output = os.open(layout.output(service), os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    try:
+        # -P: the services' own packages alone, nothing from the directory we happen to be in.
+        arguments = [str(python(venv)), "-P", "-m", "devcloud_services", service, str(layout.state)]
+        pid = os.posix_spawn(
+            arguments[0],
+            arguments,
+            _environment(layout),
+            setsid=True,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, output, 1),
+                (os.POSIX_SPAWN_DUP2, output, 2),
+            ],
+        )
+    finally:
+        os.close(output)
+    layout.pid(service).write_text(f"{pid} {_started(pid)}")
+
+
+def is_running(layout: Layout, service: str) -> bool:
+    return find_pid(layout, service) is not None
+
+
+def find_pid(layout: Layout, service: str) -> int | None:
+    """The pid of our process, or None: a recycled pid has another start time and is not ours."""
+    try:
+        pid, started = layout.pid(service).read_text().split()
+    except (FileNotFoundError, ValueError):
+        return None
+    return int(pid) if started == _started(int(pid)) else None
+
+
+def wait_ready(layout: Layout, services: Iterable[str], seconds: float, report: Callable[[str], None]) -> None:
+    """Return when all of them listen; raise StartError when one has died or the deadline has passed."""
+    begun = time.monotonic()
+    waiting = list(services)
+    while waiting:
+        for service in list(waiting):
+            if layout.ready(service).exists():
+                report(f"{service}: up after {time.monotonic() - begun:.1f} s")
+                waiting.remove(service)
+            elif not is_running(layout, service):
+                raise StartError(f"{service} died while starting:\n{tail(layout, service)}")
+        if waiting and time.monotonic() - begun > seconds:
+            last = "\n".join(tail(layout, service) for service in waiting)
+            raise StartError(f"not ready after {seconds:.0f} s: {', '.join(waiting)}\n{last}")
+        time.sleep(POLL_SECONDS)
+
+
+def stop(layout: Layout, services: Iterable[str], seconds: float = 10) -> list[str]:
+    """End our processes, politely and then not; return which of them were running."""
+    pids = {service: pid for service in services if (pid := find_pid(layout, service)) is not None}
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for service in pids:
+            # Looked up again, so that what has died since and been replaced is left alone.
+            if (pid := find_pid(layout, service)) is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        _wait_gone(layout, pids, seconds)
+    for service in pids:
+        layout.pid(service).unlink(missing_ok=True)
+        layout.ready(service).unlink(missing_ok=True)
+    return list(pids)
+
+
+def tail(layout: Layout, service: str) -> str:
+    """The last lines that a service has written, from its output or, if that is empty, its log."""
+    for path in (layout.output(service), layout.log(service)):
+        with contextlib.suppress(FileNotFoundError):
+            lines = path.read_text(errors="replace").splitlines()
+            if lines:
+                return "\n".join(f"  {service}: {line}" for line in lines[-LOG_LINES:])
+    return f"  {service}: wrote nothing"
+
+
+def _wait_gone(layout: Layout, services: Iterable[str], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while any(is_running(layout, service) for service in services) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+
+
+def _started(pid: int) -> str | None:
+    """The start time of a living process in clock ticks since boot (proc(5), field 22 of stat)."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # a dead child of ours would stay in /proc until it is waited for
+    try:
+        # The command's name may hold anything, also spaces and brackets: count from its last bracket.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def _environment(layout: Layout) -> dict[str, str]:
+    """The caller's environment without what would change the services: OS_*, PYTHON*, proxies."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OS_", "PYTHON")) and not name.lower().endswith("_proxy")
+    }
+    return {**kept, "HOME": str(layout.state), "PYTHONPATH": str(SERVICES_PATH), "PYTHONWARNINGS": "ignore"}

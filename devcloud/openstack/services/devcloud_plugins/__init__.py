@@ -1,0 +1,1 @@
+"""The three drivers that stand in for a hypervisor, a switch and disks."""

@@ -1,0 +1,111 @@
+"""What a state remembers between starts: ports, passwords, and which OpenStack made it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+import secrets
+import socket
+from pathlib import Path
+
+from devcloud.openstack.errors import DevcloudError
+from devcloud.openstack.layout import LOOPBACK, NAMES, REGION, Layout, versions_digest
+
+# Below the kernel's range for outgoing connections (32768 and up), so that nobody's client socket
+# takes a port while the cloud is down.
+FREE_PORTS = range(20000, 32000)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Six consecutive ports from `port`, in the order of `NAMES`."""
+
+    port: int
+    admin_password: str
+    service_password: str
+    versions: str
+    region: str = REGION
+
+    def port_of(self, service: str) -> int:
+        return self.port + NAMES.index(service)
+
+    def url_of(self, service: str) -> str:
+        return f"http://{LOOPBACK}:{self.port_of(service)}"
+
+    @property
+    def auth_url(self) -> str:
+        return self.url_of("keystone") + "/v3"
+
+
+def find_settings(layout: Layout) -> Settings | None:
+    try:
+        text = layout.settings.read_text()
+    except FileNotFoundError:
+        return None
+    return Settings(**json.loads(text))
+
+
+def choose_settings(layout: Layout, port: int | None, *, is_running: bool) -> Settings:
+    """The state's settings, made at its first start and kept from then on.
+
+    The ports stay what they were unless `port` asks for others, or somebody else has taken one while
+    the cloud was down; Keystone's catalogue follows at the next start. Raises DevcloudError when the
+    state was made by other versions of OpenStack: Neutron's schema cannot be upgraded on SQLite.
+    """
+    known = find_settings(layout)
+    if known is None:
+        settings = Settings(
+            port=free_ports() if port is None else port,
+            admin_password=secrets.token_urlsafe(24),
+            service_password=secrets.token_urlsafe(24),
+            versions=versions_digest(),
+        )
+    else:
+        if known.versions != versions_digest():
+            raise DevcloudError(
+                f"{layout.state} was made by other versions of OpenStack and cannot be upgraded: "
+                f"run `python -m devcloud.openstack down --wipe --state {layout.state}` first"
+            )
+        settings = known
+        if port is not None and port != known.port:
+            if is_running:
+                raise DevcloudError(f"the cloud runs on port {known.port}: stop it before moving it to {port}")
+            settings = dataclasses.replace(known, port=port)
+        elif port is None and not is_running and not _are_free(known.port):
+            settings = dataclasses.replace(known, port=free_ports())
+    if settings != known:
+        write_private(layout.settings, dataclasses.asdict(settings))
+    return settings
+
+
+def free_ports() -> int:
+    """The first of six consecutive loopback ports on which nothing listens."""
+    for _ in range(200):
+        port = random.randrange(FREE_PORTS.start, FREE_PORTS.stop - len(NAMES))
+        if _are_free(port):
+            return port
+    raise DevcloudError(f"no six free ports in a row between {FREE_PORTS.start} and {FREE_PORTS.stop}")
+
+
+def write_private(path: Path, content: object) -> None:
+    """Write JSON that only the owner may read, all of it or nothing."""
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as handle:
+        json.dump(content, handle, indent=2)
+        handle.write("\n")
+    partial.replace(path)
+
+
+def _are_free(port: int) -> bool:
+    for number in range(port, port + len(NAMES)):
+        with socket.socket() as probe:
+            # As the servers do: connections that are still closing do not hold the port.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, number))
+            except OSError:
+                return False
+    return True
