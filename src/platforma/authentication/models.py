@@ -68,9 +68,7 @@ class SessionToken(PlatformWide):
     __tablename__ = "session_tokens"
     __grants__: ClassVar[Grants] = {}
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "session_id"], ["sessions.tenant_id", "sessions.id"], ondelete="CASCADE"
-        ),
+        ForeignKeyConstraint(["tenant_id", "session_id"], ["sessions.tenant_id", "sessions.id"], ondelete="CASCADE"),
         Index(None, "tenant_id", "session_id"),
         {"schema": "gate"},
     )
@@ -86,9 +84,7 @@ class Credential(Touched, PlatformWide):
     __tablename__ = "credentials"
     __grants__: ClassVar[Grants] = {}
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "member_id"], ["members.tenant_id", "members.id"], ondelete="CASCADE"
-        ),
+        ForeignKeyConstraint(["tenant_id", "member_id"], ["members.tenant_id", "members.id"], ondelete="CASCADE"),
         Index(None, "tenant_id", "member_id"),
         {"schema": "gate"},
     )
@@ -107,9 +103,7 @@ class Invitation(Created, PlatformWide):
     __tablename__ = "invitations"
     __grants__: ClassVar[Grants] = {}
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "member_id"], ["members.tenant_id", "members.id"], ondelete="CASCADE"
-        ),
+        ForeignKeyConstraint(["tenant_id", "member_id"], ["members.tenant_id", "members.id"], ondelete="CASCADE"),
         Index(None, "tenant_id", "member_id"),
         {"schema": "gate"},
     )
@@ -152,9 +146,7 @@ class OperatorCredential(Touched, PlatformWide):
     __grants__: ClassVar[Grants] = {}
     __table_args__ = {"schema": "gate"}  # noqa: RUF012
 
-    operator_id: Mapped[UUID] = mapped_column(
-        ForeignKey("operators.id", ondelete="CASCADE"), primary_key=True
-    )
+    operator_id: Mapped[UUID] = mapped_column(ForeignKey("operators.id", ondelete="CASCADE"), primary_key=True)
     salt: Mapped[bytes]
     verifier: Mapped[bytes]
 

@@ -35,9 +35,7 @@ class Tenant(Touched, PlatformWide):
     __gate_reads__ = True
     __own_row__ = True
     __table_args__ = (
-        CheckConstraint(
-            "status IN ('onboarding', 'active', 'suspended', 'offboarding', 'offboarded')", name="status"
-        ),
+        CheckConstraint("status IN ('onboarding', 'active', 'suspended', 'offboarding', 'offboarded')", name="status"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)

@@ -1,0 +1,53 @@
+"""A FastAPI application behind the edge, with problem+json throughout."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.types import ASGIApp, Lifespan
+
+from platforma.api.edge import Edge
+from platforma.api.problems import install_problem_handlers
+from platforma.settings import Settings
+
+
+class Application(FastAPI):
+    """The edge is outermost, so that its checks and headers also hold for the answer to a crash."""
+
+    def __init__(
+        self, settings: Settings, *, cookie: str, lifespan: Lifespan[Any] | None = None, **kwargs: Any
+    ) -> None:
+        self._settings = settings
+        self._cookie = cookie
+        super().__init__(
+            docs_url=None,
+            redoc_url=None,
+            redirect_slashes=False,
+            lifespan=lifespan,
+            generate_unique_id_function=lambda route: route.name,
+            **kwargs,
+        )
+        install_problem_handlers(self)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put the edge around everything."""
+        return Edge(
+            super().build_middleware_stack(),
+            maximum_body_bytes=self._settings.maximum_body_bytes,
+            trusted_proxies=self._settings.trusted_proxies,
+        )
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, with the session cookie as its security scheme."""
+        if self.openapi_schema is None:
+            document = get_openapi(
+                title=self.title,
+                version=self.version,
+                description=self.description,
+                routes=self.routes,
+                openapi_version=self.openapi_version,
+            )
+            schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+            schemes["session"] = {"type": "apiKey", "in": "cookie", "name": self._cookie}
+            self.openapi_schema = document
+        return self.openapi_schema

@@ -1,0 +1,217 @@
+"""The edge: what every request has to be before any endpoint sees it (pure ASGI).
+
+It establishes the host, refuses cross-site changes, odd targets and odd bodies, and puts security headers on
+every answer. It believes no header that says who is calling.
+"""
+
+import ipaddress
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from platforma.kit.hosts import parse_host
+from platforma.kit.problems import PROBLEM_MEDIA_TYPE
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
+
+_COMMON_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+    (b"strict-transport-security", b"max-age=31536000"),
+    (b"vary", b"Host, Cookie"),
+)
+CONTENT_SECURITY_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    b"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True)
+class Refusal(Exception):
+    """A request that is turned away at the edge."""
+
+    status: int
+    kind: str
+    title: str
+    detail: str
+
+    def body(self) -> bytes:
+        """Return the problem document."""
+        return json.dumps(
+            {
+                "type": f"urn:platforma:problem:{self.kind}",
+                "title": self.title,
+                "status": self.status,
+                "detail": self.detail,
+            }
+        ).encode()
+
+
+class Edge:
+    """ASGI middleware. Sets `scope["state"]["host"]` and `["address"]` for everything behind it."""
+
+    def __init__(
+        self, app: ASGIApp, *, maximum_body_bytes: int, trusted_proxies: Sequence[str] = (), api_prefix: str = "/api/"
+    ) -> None:
+        self._app = app
+        self._maximum_body_bytes = maximum_body_bytes
+        self._proxies = [ipaddress.ip_network(proxy) for proxy in trusted_proxies]
+        self._api_prefix = api_prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a request, then hand it on."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        is_api = scope["path"].startswith(self._api_prefix)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": self._headers(message["headers"], request_id, is_api=is_api)}
+            await send(message)
+
+        try:
+            self._check(scope, is_api=is_api)
+            if any(name == b"transfer-encoding" for name, _ in scope["headers"]):
+                receive = await _read_whole(receive, self._maximum_body_bytes)
+            await self._app(scope, receive, send_with_headers)
+        except Refusal as refusal:
+            await _answer(send_with_headers, refusal)
+
+    def _check(self, scope: Scope, *, is_api: bool) -> None:
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        if not scope.get("raw_path", b"/").startswith(b"/"):
+            raise Refusal(400, "bad-request", "The request is malformed", "The request target must be a path.")
+        if scope["method"] not in _METHODS:
+            raise Refusal(405, "method-not-allowed", "This method is not used here", f"Use {', '.join(_METHODS)}.")
+        hosts = [value for name, value in headers if name == b"host"]
+        host = parse_host(hosts[0].decode("latin-1")) if len(hosts) == 1 else None
+        if host is None:
+            raise Refusal(400, "bad-request", "The request is malformed", "One valid Host header is needed.")
+        state = scope.setdefault("state", {})
+        state["host"] = host
+        state["address"] = self._address(scope, headers)
+        if scope["method"] not in _SAFE_METHODS:
+            _check_same_origin(headers, hosts[0].decode("latin-1").lower())
+            _check_content(headers, is_api=is_api, maximum=self._maximum_body_bytes)
+
+    def _address(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> str:
+        """Return the caller's address: the peer's, or what a trusted proxy says, read from the right."""
+        peer = scope["client"][0] if scope.get("client") else ""
+        chain = [
+            part.strip()
+            for name, value in headers
+            if name == b"x-forwarded-for"
+            for part in value.decode("latin-1").split(",")
+        ]
+        while chain and self._is_proxy(peer):
+            peer = chain.pop()
+        try:
+            return str(ipaddress.ip_address(peer))
+        except ValueError:
+            return "unknown"
+
+    def _is_proxy(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in proxy for proxy in self._proxies)
+
+    def _headers(
+        self, headers: Sequence[tuple[bytes, bytes]], request_id: str, *, is_api: bool
+    ) -> list[tuple[bytes, bytes]]:
+        present = {name.lower() for name, _ in headers}
+        added = [(name, value) for name, value in _COMMON_HEADERS if name not in present]
+        if b"content-security-policy" not in present:
+            added.append((b"content-security-policy", CONTENT_SECURITY_POLICY))
+        if b"cache-control" not in present:
+            added.append((b"cache-control", b"no-store"))
+        return [*headers, *added, (b"x-request-id", request_id.encode())]
+
+
+async def _read_whole(receive: Receive, maximum: int) -> Receive:
+    """Read a body of unannounced length, at most `maximum` bytes of it, and hand it on in one piece."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return _replay(message, receive)
+        body += message.get("body", b"")
+        if len(body) > maximum:
+            raise _too_large(maximum)
+        if not message.get("more_body", False):
+            return _replay({"type": "http.request", "body": body, "more_body": False}, receive)
+
+
+def _replay(first: Message, receive: Receive) -> Receive:
+    waiting = [first]
+
+    async def replayed() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replayed
+
+
+def _check_same_origin(headers: list[tuple[bytes, bytes]], authority: str) -> None:
+    """Refuse a change that another site asks for (OWASP CSRF cheat sheet: Fetch Metadata, then Origin).
+
+    Browsers send Sec-Fetch-Site on every request to a secure context; `same-site` is refused too, because a
+    sibling subdomain may belong to another client. Programs that are no browsers send neither header.
+    """
+    sites = [value.lower() for name, value in headers if name == b"sec-fetch-site"]
+    origins = [value.decode("latin-1").lower() for name, value in headers if name == b"origin"]
+    if len(sites) > 1 or len(origins) > 1 or (sites and sites[0] not in (b"same-origin", b"none")):
+        raise _cross_site()
+    if origins:
+        origin = urlsplit(origins[0])
+        if origin.scheme not in ("http", "https") or origin.netloc != authority:
+            raise _cross_site()
+
+
+def _check_content(headers: list[tuple[bytes, bytes]], *, is_api: bool, maximum: int) -> None:
+    lengths = [value for name, value in headers if name == b"content-length"]
+    has_body = any(name == b"transfer-encoding" for name, _ in headers)
+    if lengths:
+        if len(lengths) > 1 or not lengths[0].isdigit():
+            raise Refusal(400, "bad-request", "The request is malformed", "Content-Length must be one number.")
+        if int(lengths[0]) > maximum:
+            raise _too_large(maximum)
+        has_body = has_body or int(lengths[0]) > 0
+    types = [value.split(b";")[0].strip().lower() for name, value in headers if name == b"content-type"]
+    expected = b"application/json" if is_api else b"application/x-www-form-urlencoded"
+    if has_body and types != [expected]:
+        raise Refusal(
+            415, "unsupported-media-type", "This kind of body is not read here", f"Send it as {expected.decode()}."
+        )
+
+
+def _cross_site() -> Refusal:
+    return Refusal(403, "cross-site", "Refused", "This change was asked for by another site. Open the portal itself.")
+
+
+def _too_large(maximum: int) -> Refusal:
+    return Refusal(413, "too-large", "The body is too large", f"Send at most {maximum} bytes.")
+
+
+async def _answer(send: Any, refusal: Refusal) -> None:
+    body = refusal.body()
+    headers = [(b"content-type", PROBLEM_MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    if refusal.status in (400, 413):
+        headers.append((b"connection", b"close"))
+    if refusal.status == 405:
+        headers.append((b"allow", ", ".join(sorted(_METHODS)).encode()))
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,163 @@
+"""Routes of tenants' APIs: each says which permission it asks for, or it does not exist.
+
+An endpoint takes one of two contexts, and with it the only session there is:
+
+    @router.get("/{network_id}")
+    async def get_network(network_id: UUID, reading: Annotated[Reading, may_read(Permission.NETWORKS_READ)]) -> ...
+
+The transaction is committed when the endpoint has returned and before the answer is sent.
+"""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Depends, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from platforma.api.problems import describe
+from platforma.authentication.cookies import SESSION_COOKIE, read_cookie
+from platforma.authentication.permissions import Permission
+from platforma.authentication.principals import Principal, SessionBinding
+from platforma.database.database import Database
+from platforma.database.errors import NotBoundError
+from platforma.database.tenant_session import ReadSession, WriteSession
+from platforma.kit.problems import Invalid, NotSignedIn
+
+
+class UnguardedRouteError(TypeError):
+    """A route asks for no permission and is not declared open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A request that reads: who asks, and the tenant's rows."""
+
+    principal: Principal
+    session: ReadSession
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A request that changes: who asks, and the tenant's rows."""
+
+    principal: Principal
+    session: WriteSession
+
+
+def database_of(request: Request) -> Database:
+    """Return the portal's database."""
+    database: Database = request.app.state.database
+    return database
+
+
+def session_binding(request: Request) -> SessionBinding:
+    """Return the binding of the request's session; raises NotSignedIn if it shows no token."""
+    token = read_cookie(request.scope["headers"], SESSION_COOKIE)
+    if token is None:
+        raise NotSignedIn
+    return SessionBinding(token, request.state.host)
+
+
+def may_read(permission: Permission) -> Any:
+    """Open the tenant of the request's session for reading, if the member's role has the permission."""
+
+    async def open_reading(request: Request) -> AsyncIterator[Reading]:
+        binding = session_binding(request)
+        try:
+            async with database_of(request).read(binding) as session:
+                principal = binding.require_principal()
+                principal.require(permission)
+                yield Reading(principal, session)
+        except NotBoundError:
+            raise NotSignedIn from None
+
+    return _guard(open_reading, permission)
+
+
+def may_write(permission: Permission) -> Any:
+    """Open the tenant of the request's session for writing, if the member's role has the permission."""
+
+    async def open_writing(request: Request) -> AsyncIterator[Writing]:
+        binding = session_binding(request)
+        try:
+            async with database_of(request).write(binding) as session:
+                principal = binding.require_principal()
+                principal.require(permission)
+                yield Writing(principal, session)
+        except NotBoundError:
+            raise NotSignedIn from None
+
+    return _guard(open_writing, permission)
+
+
+def _guard(dependency: Callable[..., Any], permission: Permission) -> Any:
+    dependency.permission = permission  # type: ignore[attr-defined]
+    return Depends(dependency, scope="function")
+
+
+def permission_of(dependant: Dependant) -> Permission | None:
+    """Return the permission that a route asks for."""
+    for needed in dependant.dependencies:
+        found = getattr(needed.call, "permission", None) or permission_of(needed)
+        if isinstance(found, Permission):
+            return found
+    return None
+
+
+class TenantRoute(APIRoute):
+    """A route that is guarded by a permission, refuses unknown query parameters, and documents its problems."""
+
+    is_open = False
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
+        has_body = bool(set(kwargs.get("methods") or ()) & {"POST", "PUT", "PATCH"})
+        statuses = [422, 503] + ([] if self.is_open else [401, 403]) + ([404] if "{" in path else [])
+        statuses += [400, 409, 413, 415] if has_body else []
+        statuses += [403] if self.is_open and has_body else []
+        statuses += [409] if "DELETE" in (kwargs.get("methods") or ()) else []
+        kwargs["responses"] = describe(*sorted(set(statuses))) | (kwargs.get("responses") or {})
+        super().__init__(path, endpoint, **kwargs)
+        permission = permission_of(self.dependant)
+        if permission is None and not self.is_open:
+            raise UnguardedRouteError(
+                f"{path} asks for no permission. Take a context from may_read() or may_write(), or use OpenRoute."
+            )
+        extra = dict(self.openapi_extra or {})
+        extra["x-permission"] = permission.value if permission else None
+        if not self.is_open:
+            extra["security"] = [{"session": []}]
+        self.openapi_extra = extra
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Refuse query parameters that the endpoint does not declare."""
+        handle = super().get_route_handler()
+        known = _query_names(self.dependant)
+
+        async def handle_strictly(request: Request) -> Response:
+            unknown = sorted(set(request.query_params) - known)
+            if unknown:
+                raise Invalid(errors=[{"where": f"query.{name}", "detail": "Unknown parameter."} for name in unknown])
+            return await handle(request)
+
+        return handle_strictly
+
+
+class OpenRoute(TenantRoute):
+    """A route for people who have not signed in yet."""
+
+    is_open = True
+
+
+def _query_names(dependant: Dependant) -> frozenset[str]:
+    names: set[str] = set()
+    for parameter in get_flat_dependant(dependant).query_params:
+        annotation = parameter.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            names |= {field.alias or name for name, field in annotation.model_fields.items()}
+        else:
+            names.add(parameter.alias)
+    return frozenset(names)

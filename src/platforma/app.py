@@ -1,0 +1,58 @@
+"""The portal's application: one API and one set of pages for every portal, which the host chooses."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from platforma import __version__
+from platforma.api.application import Application
+from platforma.authentication import endpoints as authentication
+from platforma.authentication.cookies import SESSION_COOKIE
+from platforma.authentication.passwords import PasswordStretcher
+from platforma.authentication.service import Authenticator
+from platforma.database.database import Database
+from platforma.network import endpoints as network
+from platforma.operations import endpoints as operations
+from platforma.settings import Settings, need
+
+API_PREFIX = "/api/v1"
+
+API_ROUTERS: tuple[APIRouter, ...] = (
+    authentication.open_router,
+    authentication.router,
+    network.networks,
+    network.routers,
+    operations.router,
+)
+
+DESCRIPTION = """Everything that the portal can do. Sign in with `POST /api/v1/session` and send the cookie
+that it sets. A change that takes time answers 202 with an operation to follow. Errors are problem+json
+(RFC 9457). There is no parameter for a tenant: it is the one you signed in to."""
+
+
+def create_app(settings: Settings) -> Application:
+    """Make the application of a portal process."""
+    database = Database(need(settings.database.portal, "DATABASE__PORTAL"), pool_size=settings.database.pool_size)
+    stretcher = PasswordStretcher(need(settings.pepper, "PEPPER"))
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await database.close()
+
+    app = Application(
+        settings,
+        cookie=SESSION_COOKIE,
+        lifespan=lifespan,
+        title="Cloud API",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_url=f"{API_PREFIX}/openapi.json",
+    )
+    app.state.settings = settings
+    app.state.database = database
+    app.state.authenticator = Authenticator(database, stretcher, settings.session, settings.sign_in_limit)
+    for router in API_ROUTERS:
+        app.include_router(router, prefix=API_PREFIX)
+    return app

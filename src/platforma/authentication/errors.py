@@ -1,0 +1,23 @@
+"""What signing in can answer."""
+
+from platforma.kit.problems import Problem, TooManyRequests
+
+
+class SignInFailed(Problem):
+    """One answer for a wrong password, an unknown e-mail, a suspended member and another portal's."""
+
+    status = 401
+    type = "sign-in-failed"
+    title = "E-mail or password is wrong"
+
+
+class InvitationInvalid(Problem):
+    status = 404
+    type = "invitation-invalid"
+    title = "This invitation has been used, has run out, or is for another portal"
+
+
+class SignInThrottled(TooManyRequests):
+    """Too many attempts from one address."""
+
+    title = "Too many attempts from your address"

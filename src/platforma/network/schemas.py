@@ -1,0 +1,197 @@
+"""What the API says and hears about networks."""
+
+import ipaddress
+from datetime import datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from platforma.api.fields import Description, Input, Name, Output
+from platforma.operations.schemas import ResourceOut
+
+
+def _cidr(text: str) -> str:
+    try:
+        network = ipaddress.ip_network(text, strict=True)
+    except ValueError as error:
+        raise ValueError(f"This is no network in CIDR notation, such as 10.0.0.0/24: {error}") from None
+    return str(network)
+
+
+def _private_cidr(text: str) -> str:
+    network = ipaddress.ip_network(_cidr(text))
+    if network.is_multicast or network.is_loopback or network.is_link_local or network.is_unspecified:
+        raise ValueError("Multicast, loopback, link-local and unspecified ranges cannot be used.")
+    largest, smallest = (8, 29) if network.version == 4 else (48, 64)
+    if not largest <= network.prefixlen <= smallest:
+        raise ValueError(f"The prefix of an IPv{network.version} subnet is between /{largest} and /{smallest}.")
+    return str(network)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError("This is no IP address.") from None
+
+
+_Text = StringConstraints(strip_whitespace=True, max_length=64)
+Cidr = Annotated[str, _Text, AfterValidator(_cidr)]
+SubnetCidr = Annotated[str, _Text, AfterValidator(_private_cidr)]
+Address = Annotated[str, _Text, AfterValidator(_address)]
+
+
+class SubnetCreate(Input):
+    """An address range. Attached to a router, it can reach what the router leads to."""
+
+    name: Name | None = None
+    cidr: SubnetCidr
+    gateway_ip: Address | None = Field(default=None, description="The first address of the range if left out.")
+    has_dhcp: bool = True
+    dns_nameservers: list[Address] = Field(default_factory=list, max_length=5)
+    router_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _check_gateway(self) -> Self:
+        network = ipaddress.ip_network(self.cidr)
+        if self.gateway_ip is not None and ipaddress.ip_address(self.gateway_ip) not in network:
+            raise ValueError(f"The gateway is not in {network}.")
+        return self
+
+
+class SubnetChange(Input):
+    """What can be changed of a subnet. A `router_id` of null detaches it."""
+
+    name: Name = Field(default=None)  # type: ignore[assignment]
+    dns_nameservers: list[Address] = Field(default=None, max_length=5)  # type: ignore[assignment]
+    router_id: UUID | None = None
+
+
+class NetworkCreate(Input):
+    """A private network, with its first subnets."""
+
+    name: Name
+    description: Description = ""
+    subnets: list[SubnetCreate] = Field(default_factory=list, max_length=8)
+
+
+class NameChange(Input):
+    """A new name or description."""
+
+    name: Name = Field(default=None)  # type: ignore[assignment]
+    description: Description = Field(default=None)  # type: ignore[assignment]
+
+
+class RouterCreate(Input):
+    """A router, with or without a way to the outside."""
+
+    name: Name
+    description: Description = ""
+    has_external_gateway: bool = True
+
+
+class RouterChange(NameChange):
+    """What can be changed of a router."""
+
+    has_external_gateway: bool = Field(default=None)  # type: ignore[assignment]
+
+
+class SubnetOut(ResourceOut):
+    """A subnet."""
+
+    network_id: UUID
+    router_id: UUID | None
+    ip_version: int
+    cidr: str
+    gateway_ip: str | None
+    has_dhcp: bool
+    dns_nameservers: list[str]
+
+
+class NetworkOut(ResourceOut):
+    """A network."""
+
+    subnets: list[SubnetOut]
+
+
+class RouterOut(ResourceOut):
+    """A router."""
+
+    has_external_gateway: bool
+    external_address: str | None
+
+
+Protocol = Literal["tcp", "udp", "icmp", "ipv6-icmp"]
+
+
+class RuleCreate(Input):
+    """Traffic to admit. Without a remote prefix or group it is admitted from anywhere."""
+
+    direction: Literal["ingress", "egress"] = "ingress"
+    ethertype: Literal["IPv4", "IPv6"] = "IPv4"
+    protocol: Protocol | None = Field(default=None, description="Any protocol if left out.")
+    port_range_min: int | None = Field(default=None, ge=0, le=65535, description="ICMP: the type.")
+    port_range_max: int | None = Field(default=None, ge=0, le=65535, description="ICMP: the code.")
+    remote_ip_prefix: Cidr | None = None
+    remote_group_id: UUID | None = None
+    description: Description = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        version = 4 if self.ethertype == "IPv4" else 6
+        if self.remote_ip_prefix is not None and self.remote_group_id is not None:
+            raise ValueError("Name a remote prefix or a remote group, not both.")
+        if self.remote_ip_prefix and ipaddress.ip_network(self.remote_ip_prefix).version != version:
+            raise ValueError(f"The remote prefix is not {self.ethertype}.")
+        if self.protocol == "icmp" and version == 6:
+            raise ValueError("For IPv6 the protocol is ipv6-icmp.")
+        if self.protocol == "ipv6-icmp" and version == 4:
+            raise ValueError("For IPv4 the protocol is icmp.")
+        self._check_ports()
+        return self
+
+    def _check_ports(self) -> None:
+        low, high = self.port_range_min, self.port_range_max
+        if self.protocol is None and (low is not None or high is not None):
+            raise ValueError("Ports need a protocol.")
+        if self.protocol in ("tcp", "udp"):
+            if (low is None) != (high is None):
+                raise ValueError("Give both ends of the port range, or neither.")
+            if low is not None and high is not None and not 1 <= low <= high:
+                raise ValueError("A port range goes from the lower port, at least 1, to the higher.")
+        elif low is None and high is not None:
+            raise ValueError("An ICMP code needs a type.")
+        elif max(low or 0, high or 0) > 255:
+            raise ValueError("ICMP types and codes go up to 255.")
+
+
+class SecurityGroupCreate(Input):
+    """A security group. It lets everything out, and in what its rules admit."""
+
+    name: Name
+    description: Description = ""
+    rules: list[RuleCreate] = Field(default_factory=list, max_length=50)
+
+
+class RuleOut(Output):
+    """A rule of a security group."""
+
+    id: UUID
+    security_group_id: UUID
+    direction: str
+    ethertype: str
+    protocol: str | None
+    port_range_min: int | None
+    port_range_max: int | None
+    remote_ip_prefix: str | None
+    remote_group_id: UUID | None
+    description: str
+    created_at: datetime
+
+
+class SecurityGroupOut(ResourceOut):
+    """A security group with its rules."""
+
+    is_default: bool
+    rules: list[RuleOut]

@@ -1,0 +1,136 @@
+"""Settings, from the environment (`PLATFORMA_...`, sections divided by `__`) or a file named by `PLATFORMA_SETTINGS`.
+
+Each process gets only what it needs: a portal process has neither the credential keys nor an administrator's
+password of any cloud, and no process but `platforma migrate` has the owner's database URL.
+"""
+
+import os
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong."""
+
+
+class _Section(BaseModel, extra="forbid", frozen=True):
+    pass
+
+
+class DatabaseSettings(_Section):
+    """One URL per role; a process has the URL of its own role."""
+
+    administrator: SecretStr | None = None
+    owner: SecretStr | None = None
+    portal: SecretStr | None = None
+    worker: SecretStr | None = None
+    provisioner: SecretStr | None = None
+    operator: SecretStr | None = None
+    pool_size: int = Field(default=10, ge=1, le=200)
+    """Connections that a process keeps open; as many again may be opened for a burst."""
+
+
+class SessionSettings(_Section):
+    """How long a sign-in lasts, in seconds."""
+
+    idle_seconds: int = Field(default=3600, ge=60, le=86400)
+    lifetime_seconds: int = Field(default=12 * 3600, ge=60, le=30 * 86400)
+
+
+class SignInLimit(_Section):
+    """Token buckets of the sign-in: attempts in a burst, and attempts per second that grow back."""
+
+    source_capacity: float = Field(default=30, gt=0)
+    source_refill: float = Field(default=0.5, gt=0)
+    account_capacity: float = Field(default=10, gt=0)
+    account_refill: float = Field(default=1 / 30, gt=0)
+
+
+class OpenStackCloudSettings(_Section):
+    """Where the OpenStack cloud is. The administrator's part is for the provisioner alone."""
+
+    auth_url: str
+    region: str = "RegionOne"
+    interface: str = "public"
+    ca_file: Path | None = None
+    external_network: str | None = None
+    timeout_seconds: float = Field(default=20, gt=0, le=300)
+    administrator_username: str | None = None
+    administrator_password: SecretStr | None = None
+    administrator_project_name: str = "admin"
+    administrator_user_domain_name: str = "Default"
+    administrator_project_domain_name: str = "Default"
+
+
+class WorkerSettings(_Section):
+    """How the workers work, in seconds."""
+
+    concurrency: int = Field(default=8, ge=1, le=256)
+    heartbeat_seconds: float = Field(default=10, gt=0)
+    stalled_after_seconds: float = Field(default=30, gt=0)
+    """A worker that has not been heard of for so long is dead, and its jobs are queued again."""
+    give_up_after_seconds: float = Field(default=900, gt=0)
+    """How long a step is tried against a cloud that is away, before its operation fails and can be retried."""
+
+
+class Settings(BaseSettings):
+    """All settings of Platforma."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PLATFORMA_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    database: DatabaseSettings = DatabaseSettings()
+    session: SessionSettings = SessionSettings()
+    sign_in_limit: SignInLimit = SignInLimit()
+    openstack: OpenStackCloudSettings | None = None
+    worker: WorkerSettings = WorkerSettings()
+    pepper: SecretStr | None = None
+    """Key that passwords are peppered with; the database never sees it. Portal and operator processes."""
+    credential_keys: list[SecretStr] = Field(default_factory=list)
+    """Key ring that opens tenants' cloud credentials, newest first. Workers only."""
+    trusted_proxies: list[str] = Field(default_factory=list)
+    """Addresses of reverse proxies whose X-Forwarded-For is believed."""
+    maximum_body_bytes: int = Field(default=1 << 20, ge=1024)
+    public_port: int | None = Field(default=None, ge=1, le=65535)
+    """Port in links to portals, where it is not the scheme's own."""
+    public_scheme: str = Field(default="https", pattern="^https?$")
+    operator_host: str = "operator.localhost"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read what was given in code, then the environment, then the settings file."""
+        return init_settings, env_settings, dotenv_settings
+
+
+@cache
+def load_settings() -> Settings:
+    """Return the settings of this process; raises SettingsError that names each setting that is wrong."""
+    file = os.environ.get("PLATFORMA_SETTINGS")
+    if file is not None and not Path(file).is_file():
+        raise SettingsError(f"PLATFORMA_SETTINGS names {file}, which is not a file.")
+    try:
+        return Settings(_env_file=file)
+    except ValidationError as error:
+        lines = [
+            f"PLATFORMA_{'__'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise SettingsError("These settings are wrong:\n" + "\n".join(lines)) from None
+
+
+def need(value: SecretStr | None, name: str) -> str:
+    """Return a secret that this process cannot do without; raises SettingsError if it is not set."""
+    if value is None:
+        raise SettingsError(f"Set PLATFORMA_{name}.")
+    return value.get_secret_value()

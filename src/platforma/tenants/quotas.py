@@ -1,0 +1,59 @@
+"""Quotas: how much a tenant may have, checked where something is added."""
+
+import hashlib
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+
+from platforma.database.tables import TenantOwned
+from platforma.database.tenant_session import ReadSession, WriteSession
+from platforma.kit.problems import QuotaExceeded
+from platforma.tenants.models import Quota
+
+DEFAULT_QUOTAS: dict[str, int] = {
+    "servers": 20,
+    "vcpus": 40,
+    "ram_mib": 80 * 1024,
+    "volumes": 40,
+    "volume_gib": 2000,
+    "snapshots": 40,
+    "networks": 20,
+    "subnets": 40,
+    "routers": 10,
+    "ports": 200,
+    "security_groups": 40,
+    "security_group_rules": 400,
+    "floating_ips": 10,
+    "key_pairs": 50,
+}
+"""What a new tenant gets. The names are those of OpenStack's quotas, with the unit where there is one."""
+
+
+async def check_quota(
+    session: WriteSession, resource: str, used: ColumnElement[Any], model: type[TenantOwned], wanted: int
+) -> None:
+    """Raise QuotaExceeded unless `wanted` more of a resource fit. Requests of one tenant wait for each other here.
+
+    `used` is the aggregate over `model` that counts what is there, such as `func.count()`.
+    """
+    key = int.from_bytes(hashlib.sha256(f"quota {session.tenant_id} {resource}".encode()).digest()[:8], signed=True)
+    await session.execute(select(func.pg_advisory_xact_lock(key)))
+    maximum = await session.scalar(select(Quota.maximum).where(Quota.resource == resource))
+    if maximum is None:
+        maximum = DEFAULT_QUOTAS[resource]
+    present = int(await session.scalar(select(func.coalesce(used, 0)).select_from(model)) or 0)
+    if present + wanted > maximum:
+        raise QuotaExceeded(
+            f"{wanted} more {resource} would be {present + wanted} of {maximum}. "
+            "Delete what you do not need, or ask your provider for more.",
+            resource=resource,
+            used=present,
+            wanted=wanted,
+            maximum=maximum,
+        )
+
+
+async def list_quotas(session: ReadSession) -> dict[str, int]:
+    """Return each quota of the tenant."""
+    rows = await session.execute(select(Quota.resource, Quota.maximum))
+    return DEFAULT_QUOTAS | {resource: maximum for resource, maximum in rows.all()}
