@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index
+from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from platforma.database.roles import DatabaseRole
@@ -57,6 +57,7 @@ class Operation(Touched, TenantOwned):
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress"),
         Index(None, "id"),
         Index(None, "tenant_id", "resource_id"),
+        Index("operations_unfinished_idx", "plane", postgresql_where=text("status IN ('queued', 'running')")),
     )
 
     plane: Mapped[str] = mapped_column(server_default="tenant")
@@ -74,6 +75,10 @@ class Operation(Touched, TenantOwned):
     """How often in a row the cloud was in no state to take the step."""
     error: Mapped[dict[str, Any] | None]
     """The last problem, as `{"type", "title", "detail"}`; cleared when a later try gets further."""
+    trouble_since: Mapped[datetime | None]
+    """When the cloud began to refuse the present step; the worker gives up some time after that."""
+    claim: Mapped[UUID | None]
+    """Token of the worker that takes the present step: only its holder may record what came of it."""
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 

@@ -127,10 +127,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
-            ["operator_id"],
-            ["operators.id"],
-            name=op.f("operator_credentials_operator_id_fkey"),
-            ondelete="CASCADE",
+            ["operator_id"], ["operators.id"], name=op.f("operator_credentials_operator_id_fkey"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("operator_id", name=op.f("operator_credentials_pkey")),
         schema="gate",
@@ -141,17 +138,12 @@ def upgrade() -> None:
         sa.Column("operator_id", sa.Uuid(), nullable=False),
         sa.Column("user_agent", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
-        sa.Column(
-            "last_seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("idle_seconds", sa.Integer(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
-            ["operator_id"],
-            ["operators.id"],
-            name=op.f("operator_sessions_operator_id_fkey"),
-            ondelete="CASCADE",
+            ["operator_id"], ["operators.id"], name=op.f("operator_sessions_operator_id_fkey"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("operator_sessions_pkey")),
         schema="gate",
@@ -262,14 +254,15 @@ def upgrade() -> None:
         sa.Column("step", sa.Text(), nullable=True),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("error", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("trouble_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("claim", sa.Uuid(), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("plane IN ('tenant', 'platform')", name=op.f("operations_plane_check")),
         sa.CheckConstraint(
-            "status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')",
-            name=op.f("operations_status_check"),
+            "status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name=op.f("operations_status_check")
         ),
         sa.CheckConstraint("progress BETWEEN 0 AND 100", name=op.f("operations_progress_check")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("operations_tenant_id_fkey")),
@@ -278,6 +271,13 @@ def upgrade() -> None:
     op.create_index(op.f("operations_id_idx"), "operations", ["id"], unique=False)
     op.create_index(
         op.f("operations_tenant_id_resource_id_idx"), "operations", ["tenant_id", "resource_id"], unique=False
+    )
+    op.create_index(
+        "operations_unfinished_idx",
+        "operations",
+        ["plane"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('queued', 'running')"),
     )
     op.create_table(
         "quotas",
@@ -406,12 +406,8 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), server_default="", nullable=False),
         sa.Column("cloud_id", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint(
-            "direction IN ('ingress', 'egress')", name=op.f("security_group_rules_direction_check")
-        ),
-        sa.CheckConstraint(
-            "ethertype IN ('IPv4', 'IPv6')", name=op.f("security_group_rules_ethertype_check")
-        ),
+        sa.CheckConstraint("direction IN ('ingress', 'egress')", name=op.f("security_group_rules_direction_check")),
+        sa.CheckConstraint("ethertype IN ('IPv4', 'IPv6')", name=op.f("security_group_rules_ethertype_check")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "remote_group_id"],
             ["security_groups.tenant_id", "security_groups.id"],
@@ -423,9 +419,7 @@ def upgrade() -> None:
             name=op.f("security_group_rules_tenant_id_security_group_id_fkey"),
             ondelete="CASCADE",
         ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id"], ["tenants.id"], name=op.f("security_group_rules_tenant_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("security_group_rules_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("security_group_rules_pkey")),
     )
     op.create_index(
@@ -464,9 +458,7 @@ def upgrade() -> None:
         sa.Column("console_output_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint(
-            "desired_power IN ('running', 'stopped')", name=op.f("servers_desired_power_check")
-        ),
+        sa.CheckConstraint("desired_power IN ('running', 'stopped')", name=op.f("servers_desired_power_check")),
         sa.ForeignKeyConstraint(["flavor_id"], ["flavors.id"], name=op.f("servers_flavor_id_fkey")),
         sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("servers_image_id_fkey")),
         sa.ForeignKeyConstraint(
@@ -477,9 +469,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("servers_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("servers_pkey")),
     )
-    op.create_index(
-        op.f("servers_tenant_id_key_pair_id_idx"), "servers", ["tenant_id", "key_pair_id"], unique=False
-    )
+    op.create_index(op.f("servers_tenant_id_key_pair_id_idx"), "servers", ["tenant_id", "key_pair_id"], unique=False)
     op.create_table(
         "sessions",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -488,9 +478,7 @@ def upgrade() -> None:
         sa.Column("portal_id", sa.Uuid(), nullable=False),
         sa.Column("user_agent", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
-        sa.Column(
-            "last_seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("idle_seconds", sa.Integer(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
@@ -505,9 +493,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("sessions_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("sessions_pkey")),
     )
-    op.create_index(
-        op.f("sessions_tenant_id_member_id_idx"), "sessions", ["tenant_id", "member_id"], unique=False
-    )
+    op.create_index(op.f("sessions_tenant_id_member_id_idx"), "sessions", ["tenant_id", "member_id"], unique=False)
     op.create_table(
         "subnets",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -541,12 +527,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("subnets_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("subnets_pkey")),
     )
-    op.create_index(
-        op.f("subnets_tenant_id_network_id_idx"), "subnets", ["tenant_id", "network_id"], unique=False
-    )
-    op.create_index(
-        op.f("subnets_tenant_id_router_id_idx"), "subnets", ["tenant_id", "router_id"], unique=False
-    )
+    op.create_index(op.f("subnets_tenant_id_network_id_idx"), "subnets", ["tenant_id", "network_id"], unique=False)
+    op.create_index(op.f("subnets_tenant_id_router_id_idx"), "subnets", ["tenant_id", "router_id"], unique=False)
     op.create_table(
         "session_tokens",
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
@@ -589,17 +571,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("server_networks_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("server_networks_pkey")),
         sa.UniqueConstraint(
-            "tenant_id",
-            "server_id",
-            "network_id",
-            name=op.f("server_networks_tenant_id_server_id_network_id_key"),
+            "tenant_id", "server_id", "network_id", name=op.f("server_networks_tenant_id_server_id_network_id_key")
         ),
     )
     op.create_index(
-        op.f("server_networks_tenant_id_network_id_idx"),
-        "server_networks",
-        ["tenant_id", "network_id"],
-        unique=False,
+        op.f("server_networks_tenant_id_network_id_idx"), "server_networks", ["tenant_id", "network_id"], unique=False
     )
     op.create_table(
         "server_security_groups",
@@ -618,9 +594,7 @@ def upgrade() -> None:
             name=op.f("server_security_groups_tenant_id_server_id_fkey"),
             ondelete="CASCADE",
         ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id"], ["tenants.id"], name=op.f("server_security_groups_tenant_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("server_security_groups_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("server_security_groups_pkey")),
         sa.UniqueConstraint(
             "tenant_id",
@@ -657,13 +631,9 @@ def upgrade() -> None:
             ["volumes.tenant_id", "volumes.id"],
             name=op.f("volume_attachments_tenant_id_volume_id_fkey"),
         ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id"], ["tenants.id"], name=op.f("volume_attachments_tenant_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("volume_attachments_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("volume_attachments_pkey")),
-        sa.UniqueConstraint(
-            "tenant_id", "volume_id", name=op.f("volume_attachments_tenant_id_volume_id_key")
-        ),
+        sa.UniqueConstraint("tenant_id", "volume_id", name=op.f("volume_attachments_tenant_id_volume_id_key")),
     )
     op.create_index(
         op.f("volume_attachments_tenant_id_server_id_idx"),
@@ -701,18 +671,12 @@ def upgrade() -> None:
     op.isolate_table("operators", grants={"platforma_operator": ("SELECT",)}, tenant_column=None)
     op.isolate_table(
         "portals",
-        grants={
-            "platforma_operator": ("SELECT", "INSERT", "UPDATE", "DELETE"),
-            "platforma_provisioner": ("SELECT",),
-        },
+        grants={"platforma_operator": ("SELECT", "INSERT", "UPDATE", "DELETE"), "platforma_provisioner": ("SELECT",)},
         tenant_column=None,
     )
     op.isolate_table(
         "domains",
-        grants={
-            "platforma_operator": ("SELECT", "INSERT", "UPDATE", "DELETE"),
-            "platforma_provisioner": ("SELECT",),
-        },
+        grants={"platforma_operator": ("SELECT", "INSERT", "UPDATE", "DELETE"), "platforma_provisioner": ("SELECT",)},
         tenant_column=None,
     )
     op.isolate_table("gate.operator_credentials", grants={}, tenant_column=None)
@@ -741,10 +705,7 @@ def upgrade() -> None:
     )
     op.isolate_table(
         "cloud_credentials",
-        grants={
-            "platforma_worker": ("SELECT",),
-            "platforma_provisioner": ("SELECT", "INSERT", "UPDATE", "DELETE"),
-        },
+        grants={"platforma_worker": ("SELECT",), "platforma_provisioner": ("SELECT", "INSERT", "UPDATE", "DELETE")},
     )
     op.isolate_table(
         "key_pairs",

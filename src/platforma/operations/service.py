@@ -1,0 +1,102 @@
+"""Operations as the rest of the product sees them: asked for, looked up, tried once more."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from platforma.database.tenant_session import TenantSession, WriteSession
+from platforma.kit.ids import new_id
+from platforma.kit.problems import Conflict, NotFound
+from platforma.operations.models import Operation, OperationStatus, Plane, Resource
+
+
+@dataclass(frozen=True)
+class ResourceReference:
+    """What an operation is about, where there is no `Resource` row to name it by."""
+
+    kind: str
+    id: UUID
+    name: str
+
+
+def resource_kind(model: type[Resource]) -> str:
+    """Return the kind of a resource as operations name it: `security_groups` holds resources of kind `security_group`."""
+    return model.__tablename__.removesuffix("s")
+
+
+async def request_operation(
+    session: WriteSession,
+    *,
+    action: str,
+    resource: Resource | ResourceReference,
+    requested_by: str,
+    plane: Plane = Plane.TENANT,
+) -> Operation:
+    """Write an operation and queue its job, both in this transaction: neither exists unless it commits.
+
+    `action` is `kind.verb` (`server.create`); one that ends in `.delete` succeeds when the resource is gone. The
+    job reconciles the whole resource, so write what is desired first, in the same transaction. Subnets belong
+    to their network and rules to their security group: name those as the resource.
+    """
+    if isinstance(resource, Resource):
+        resource = ResourceReference(resource_kind(type(resource)), await _flushed_id(session, resource), resource.name)
+    operation = Operation(
+        id=new_id(),
+        plane=plane,
+        action=action,
+        resource_kind=resource.kind,
+        resource_id=resource.id,
+        resource_name=resource.name,
+        requested_by=requested_by,
+        status=OperationStatus.QUEUED,
+        progress=0,
+        attempts=0,
+    )
+    session.add(operation)
+    await defer_operation(session, operation.id)
+    await session.refresh(operation)
+    return operation
+
+
+async def get_operation(session: TenantSession, operation_id: UUID) -> Operation:
+    """Return an operation of the tenant; raises NotFound."""
+    operation = await session.get(Operation, operation_id)
+    if operation is None:
+        raise NotFound
+    return operation
+
+
+async def retry_operation(session: WriteSession, operation_id: UUID) -> Operation:
+    """Queue a failed operation of the tenants' plane once more; raises NotFound, or Conflict if it has not failed."""
+    operation = await session.get(Operation, operation_id, with_for_update=True)
+    if operation is None:
+        raise NotFound
+    if operation.status != OperationStatus.FAILED:
+        raise Conflict("Only an operation that has failed can be tried again.")
+    if operation.plane != Plane.TENANT:
+        raise Conflict("Only the operator can try this operation again.")
+    await queue_again(session, operation)
+    return operation
+
+
+async def queue_again(session: WriteSession, operation: Operation) -> None:
+    """Put an operation back to where it began, and queue its job."""
+    operation.status = OperationStatus.QUEUED
+    operation.error = None
+    operation.step = None
+    operation.attempts = 0
+    operation.trouble_since = None
+    operation.claim = None
+    operation.finished_at = None
+    await defer_operation(session, operation.id)
+    await session.refresh(operation)
+
+
+async def defer_operation(session: WriteSession, operation_id: UUID, delay_seconds: float = 0.0) -> None:
+    """Queue the next step of an operation in this transaction. An operation waits in the queue at most once."""
+    await session.call_gate("defer_operation", operation=operation_id, delay_seconds=delay_seconds)
+
+
+async def _flushed_id(session: WriteSession, resource: Resource) -> UUID:
+    """Return the id of a resource, which a new row gets when it is flushed."""
+    await session.flush()
+    return resource.id
