@@ -31,7 +31,8 @@ $$;
 
 -- Queues the job of an operation of the bound tenant. Callers name nothing but the operation: neither task,
 -- nor queue, nor arguments. Jobs of one resource run one after another (its id is the lock); an operation
--- waits in the queue at most once.
+-- waits in the queue at most once. What waits for its time on the same resource is woken when there is
+-- something to do at once, because it would be in the way.
 CREATE OR REPLACE FUNCTION gate.defer_operation(operation uuid, delay_seconds double precision DEFAULT 0) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = gate, jobs, pg_catalog, pg_temp
 AS $$
@@ -44,14 +45,84 @@ BEGIN
     IF wanted.id IS NULL THEN
         RAISE EXCEPTION 'There is no such operation in the bound tenant.' USING ERRCODE = 'no_data_found';
     END IF;
-    BEGIN
-        PERFORM jobs.procrastinate_defer_jobs_v1(ARRAY[ROW(
-            CASE wanted.plane WHEN 'tenant' THEN 'resources' ELSE 'provisioning' END, 'reconcile', 0,
-            wanted.resource_id::text, 'operation:' || wanted.id, jsonb_build_object('operation_id', wanted.id),
-            CASE WHEN delay_seconds > 0 THEN clock_timestamp() + make_interval(secs => delay_seconds) END
-        )]::jobs.procrastinate_job_to_defer_v1[]);
-    EXCEPTION WHEN unique_violation THEN
-        NULL; -- it waits in the queue already
-    END;
+    IF delay_seconds <= 0 THEN
+        UPDATE jobs.procrastinate_jobs j SET scheduled_at = NULL
+        WHERE j.lock = wanted.resource_id::text AND j.status = 'todo' AND j.scheduled_at > clock_timestamp();
+    END IF;
+    PERFORM gate.add_job(wanted.plane, wanted.id, wanted.resource_id, delay_seconds);
+END
+$$;
+
+-- Writes a job, unless the operation has one waiting. Granted to no role.
+CREATE OR REPLACE FUNCTION gate.add_job(plane text, operation uuid, resource uuid, delay_seconds double precision) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = gate, jobs, pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM jobs.procrastinate_defer_jobs_v1(ARRAY[ROW(
+        gate.queue_of(plane), 'reconcile', 0, resource::text, 'operation:' || operation,
+        jsonb_build_object('operation_id', operation),
+        CASE WHEN delay_seconds > 0 THEN clock_timestamp() + make_interval(secs => delay_seconds) END
+    )]::jobs.procrastinate_job_to_defer_v1[]);
+EXCEPTION WHEN unique_violation THEN
+    NULL; -- it waits in the queue already
+END
+$$;
+
+CREATE OR REPLACE FUNCTION gate.queue_of(plane text) RETURNS text
+LANGUAGE sql IMMUTABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE plane WHEN 'tenant' THEN 'resources' WHEN 'platform' THEN 'provisioning' END
+$$;
+
+-- Queues again what dead workers of the caller's own plane have left behind: the jobs that a worker was doing
+-- when its heartbeat ended, and unfinished operations that have no job at all. The claim of such an operation
+-- ends here, so that a worker that was only frozen records nothing when it thaws. A job that is queued again
+-- is a new row: the frozen worker still knows the old one, and would delete it on its return.
+CREATE OR REPLACE FUNCTION gate.reap_jobs(stalled_after_seconds double precision, quiet_seconds double precision)
+RETURNS TABLE (abandoned integer, stranded integer)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = gate, jobs, pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    own_plane text := gate.own_plane();
+    dead record;
+BEGIN
+    abandoned := 0;
+    stranded := 0;
+    FOR dead IN
+        SELECT j.id, o.id AS operation, o.resource_id
+        FROM jobs.procrastinate_jobs j
+        LEFT JOIN jobs.procrastinate_workers w ON w.id = j.worker_id
+        LEFT JOIN public.operations o ON o.id = (j.args ->> 'operation_id')::uuid AND o.plane = own_plane
+        WHERE j.status = 'doing' AND j.queue_name = gate.queue_of(own_plane)
+          AND (w.id IS NULL OR w.last_heartbeat < clock_timestamp() - make_interval(secs => stalled_after_seconds))
+        ORDER BY j.id
+        FOR UPDATE OF j SKIP LOCKED
+    LOOP
+        DELETE FROM jobs.procrastinate_jobs j WHERE j.id = dead.id;
+        abandoned := abandoned + 1;
+        IF dead.operation IS NOT NULL THEN
+            UPDATE public.operations o SET claim = NULL WHERE o.id = dead.operation;
+            PERFORM gate.add_job(own_plane, dead.operation, dead.resource_id, 0);
+        END IF;
+    END LOOP;
+    FOR dead IN
+        SELECT o.id AS operation, o.resource_id
+        FROM public.operations o
+        WHERE o.plane = own_plane AND o.status IN ('queued', 'running')
+          AND o.updated_at < clock_timestamp() - make_interval(secs => quiet_seconds)
+          AND NOT EXISTS (
+              SELECT FROM jobs.procrastinate_jobs j WHERE j.queueing_lock = 'operation:' || o.id AND j.status = 'todo')
+          AND NOT EXISTS (
+              SELECT FROM jobs.procrastinate_jobs j
+              WHERE j.lock = o.resource_id::text AND j.queueing_lock = 'operation:' || o.id AND j.status = 'doing')
+        ORDER BY o.id
+        FOR UPDATE OF o SKIP LOCKED
+    LOOP
+        UPDATE public.operations o SET claim = NULL, updated_at = clock_timestamp() WHERE o.id = dead.operation;
+        PERFORM gate.add_job(own_plane, dead.operation, dead.resource_id, 0);
+        stranded := stranded + 1;
+    END LOOP;
+    RETURN NEXT;
 END
 $$;
