@@ -6,7 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from devcloud_services import sqlite
+from devcloud_services import policies, serving, sqlite
 from devcloud_services.runtime import Runtime
 
 
@@ -19,10 +19,8 @@ def main():
         module.prepare(runtime)
         sqlite.queue_writers()
         application = module.make_application(runtime)
-
-        from devcloud_services.serving import serve
-
-        serve(application, runtime)
+        policies.load(service)
+        serving.serve(application, runtime)
     except BaseException:  # noqa: BLE001 - whatever it was, the process must end
         # Not sys.exit: the threads of a service that is half up would keep the process alive.
         traceback.print_exc()

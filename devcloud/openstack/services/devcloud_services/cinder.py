@@ -27,11 +27,7 @@ def make_application(runtime):
     from cinder.wsgi.api import application
 
     _start_workers(volume_command.host_opt)
-    # Made lazily and without a lock: concurrent first requests would get a half-filled enforcer and a
-    # spurious 403.
-    from cinder import policy
 
-    policy.init()
     return application
 
 

@@ -31,11 +31,6 @@ def make_application(runtime):
     if is_new:
         _make_database(runtime)
     _point_catalogue_here(runtime)
-    # Enforcers are made lazily and without a lock: concurrent first requests would get a half-filled
-    # one and a spurious 403.
-    from keystone.common.rbac_enforcer import enforcer
-
-    enforcer.RBACEnforcer()._enforcer.load_rules()
     return application
 
 

@@ -24,12 +24,8 @@ def make_application(runtime):
     if runtime.is_new():
         runtime.forget_databases("neutron")
         _make_database(runtime)
-    # Made lazily and without a lock: concurrent first requests would get a half-filled enforcer and a
-    # spurious 403.
-    from neutron import policy
     from neutron.wsgi.api import application
 
-    policy.init()
     return application
 
 

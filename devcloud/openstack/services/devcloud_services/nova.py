@@ -31,11 +31,7 @@ def make_application(runtime):
     from nova.wsgi.osapi_compute import application
 
     _start_workers(runtime)
-    # Made lazily and without a lock: concurrent first requests would get a half-filled enforcer and a
-    # spurious 403.
-    from nova import policy
 
-    policy.init()
     return application
 
 
