@@ -15,6 +15,7 @@ from platforma.database.database import Database
 from platforma.network import endpoints as network
 from platforma.operations import endpoints as operations
 from platforma.settings import Settings, need
+from platforma.tenants import endpoints as tenants
 
 API_PREFIX = "/api/v1"
 
@@ -24,6 +25,8 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     network.networks,
     network.routers,
     operations.router,
+    tenants.members,
+    tenants.account,
 )
 
 DESCRIPTION = """Everything that the portal can do. Sign in with `POST /api/v1/session` and send the cookie

@@ -14,7 +14,6 @@ from typing import Any
 
 from fastapi import Depends, Request, Response
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
@@ -154,7 +153,9 @@ class OpenRoute(TenantRoute):
 
 def _query_names(dependant: Dependant) -> frozenset[str]:
     names: set[str] = set()
-    for parameter in get_flat_dependant(dependant).query_params:
+    for needed in dependant.dependencies:
+        names |= _query_names(needed)
+    for parameter in dependant.query_params:
         annotation = parameter.field_info.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             names |= {field.alias or name for name, field in annotation.model_fields.items()}

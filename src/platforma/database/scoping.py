@@ -5,12 +5,11 @@ come from mapped classes, so that `with_loader_criteria` reaches each of them. A
 tenant-owned table is refused, and so is raw SQL, because nobody can see what it touches.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    BindParameter,
     ColumnClause,
     CompoundSelect,
     Delete,
@@ -23,13 +22,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import with_loader_criteria
 from sqlalchemy.orm.interfaces import ORMOption
-from sqlalchemy.sql import visitors
 from sqlalchemy.sql.base import Executable
-from sqlalchemy.sql.elements import ClauseElement
-from sqlalchemy.sql.selectable import FromClause, TextualSelect, Values
+from sqlalchemy.sql.selectable import AliasedReturnsRows, TextualSelect
 
 from platforma.database.errors import CrossTenantError, UnscopedAccessError
-from platforma.database.tables import TenantOwned, tenant_tables
+from platforma.database.tables import Base, TenantOwned, tenant_tables
 
 
 def tenant_filter(tenant_id: UUID) -> ORMOption:
@@ -49,25 +46,16 @@ def check_statement(statement: Executable, parameters: Any) -> None:
             f"{type(statement).__name__} cannot be confined to a tenant. Build select(), update() or delete() "
             "from mapped classes; raw SQL, text(), unions and from_statement() are not for tenants' sessions."
         )
-    touched = False
-    for element in _elements(statement):
-        touched |= _check_element(element)
-    if not touched:
+    if not touches_tenants(statement):
         return
     if isinstance(statement, Insert):
-        raise UnscopedAccessError(
-            "insert() bypasses the stamp of the tenant. Use session.add() or add_all()."
-        )
+        raise UnscopedAccessError("insert() bypasses the stamp of the tenant. Use session.add() or add_all().")
     if not _is_orm(statement):
-        raise UnscopedAccessError(
-            "A Core statement cannot be confined to a tenant. Start from the mapped class."
-        )
+        raise UnscopedAccessError("A Core statement cannot be confined to a tenant. Start from the mapped class.")
     if isinstance(statement, Update):
         _check_update(statement, parameters)
     if isinstance(statement, Delete) and isinstance(parameters, list):
-        raise UnscopedAccessError(
-            "Bulk delete by parameters cannot be confined. Use delete(Model).where(...)."
-        )
+        raise UnscopedAccessError("Bulk delete by parameters cannot be confined. Use delete(Model).where(...).")
 
 
 def _check_update(statement: Update, parameters: Any) -> None:
@@ -82,57 +70,75 @@ def _check_update(statement: Update, parameters: Any) -> None:
         raise CrossTenantError("A row stays with its tenant: tenant_id cannot be changed.")
 
 
-def _elements(statement: ClauseElement) -> Iterator[Any]:
-    yield from visitors.iterate(statement)
+def touches_tenants(statement: Any) -> bool:
+    """Say whether a statement reads or writes tenant-owned classes; raise if it names their tables in any other way.
+
+    Each SELECT is looked at by itself. A column without its class (as SQLAlchemy writes for a primary key) is
+    good where the same SELECT has the class itself, because both then mean the one confined FROM element.
+    """
+    touched = False
+    levels: list[Any] = [statement]
+    while levels:
+        level = levels.pop()
+        mapped: set[Table] = set()
+        bare: set[Table] = set()
+        waiting = list(_children(level))
+        while waiting:
+            element = waiting.pop()
+            if isinstance(element, Select | Insert | Update | Delete):
+                levels.append(element)
+                continue
+            _check_element(element, mapped, bare)
+            waiting.extend(_children(element))
+        touched |= bool(mapped)
+        for table in bare - mapped:
+            raise UnscopedAccessError(
+                f"Table {table.name} was used without its class, so that the tenant's filter cannot reach it. "
+                f"Use {tenant_tables()[table.name].__name__} instead of its __table__."
+            )
+    return touched
 
 
-def _check_element(element: Any) -> bool:
-    """Refuse what cannot be confined; say whether the element is of a tenant-owned class."""
+def _children(element: Any) -> Iterable[Any]:
+    """Return what was written, and not the FROM elements that SQLAlchemy derives from columns: those have lost
+    the mark of the class that the columns came from."""
+    if isinstance(element, Select):
+        return super(Select, element).get_children(omit_attrs=("_correlate", "_correlate_except"))
+    return element.get_children()  # type: ignore[no-any-return]
+
+
+def _check_element(element: Any, mapped: set[Table], bare: set[Table]) -> None:
+    """Refuse what cannot be confined; sort tenant-owned tables into those with their class and those without."""
     if isinstance(element, TextClause | TextualSelect | CompoundSelect):
         raise UnscopedAccessError(
-            f"{type(element).__name__} inside a statement cannot be confined to a tenant. "
-            "Write it with mapped classes."
+            f"{type(element).__name__} inside a statement cannot be confined to a tenant. Write it with mapped classes."
         )
-    if isinstance(element, BindParameter):
-        return False
+    has_class = "parententity" in element._annotations
     if isinstance(element, Table):
-        return _check_table(element, "parententity" in element._annotations)
-    if isinstance(element, TableClause):
+        _sort_table(element, mapped if has_class else bare)
+    elif isinstance(element, TableClause):
         raise UnscopedAccessError(f"table({element.name!r}) is unknown to the models. Use the mapped class.")
-    if isinstance(element, ColumnClause):
-        if element.is_literal:
+    elif isinstance(element, ColumnClause):
+        if element.is_literal and element.name != "*":  # count(*)
             raise UnscopedAccessError("literal_column() is raw SQL. Write it with mapped classes.")
-        table = _table_of(element.table)
-        if table is not None:
-            return _check_table(table, "parententity" in element._annotations or _is_annotated(element.table))
-    return False
+        if isinstance(element.table, Table):
+            _sort_table(element.table, mapped if has_class else bare)
+        elif isinstance(element.table, AliasedReturnsRows) and not has_class:
+            _sort_alias(element.table)
 
 
-def _check_table(table: Table, is_mapped: bool) -> bool:
+def _sort_table(table: Table, into: set[Table]) -> None:
     if table.schema == "gate":
         raise UnscopedAccessError(f"{table.fullname} belongs to the gate. Call the gate's functions.")
-    if table.name not in tenant_tables():
-        return False
-    if not is_mapped:
-        raise UnscopedAccessError(
-            f"Table {table.name} was used without its class, so that the tenant's filter cannot reach it. "
-            f"Use {tenant_tables()[table.name].__name__} instead of its __table__."
-        )
-    return True
+    if table.name in tenant_tables():
+        into.add(Base.metadata.tables[table.fullname])
 
 
-def _table_of(selectable: FromClause | None) -> Table | None:
-    """Return the table behind a column's FROM element, through aliases; None for sub-queries, which are walked."""
-    element: Any = selectable
-    while element is not None and not isinstance(element, Table | Values):
-        element = getattr(element, "element", None)
-        if not isinstance(element, FromClause):
-            return None
-    return element if isinstance(element, Table) else None
-
-
-def _is_annotated(selectable: Any) -> bool:
-    return "parententity" in getattr(selectable, "_annotations", {})
+def _sort_alias(alias: AliasedReturnsRows) -> None:
+    """Refuse a column of an alias of a table; columns of sub-queries are good, for those are looked at themselves."""
+    inner: Any = alias.element
+    if isinstance(inner, Table) and "parententity" not in alias._annotations and inner.name in tenant_tables():
+        raise UnscopedAccessError(f"An alias of table {inner.name} was used. Use aliased(Model).")
 
 
 def _is_orm(statement: Any) -> bool:
@@ -143,6 +149,5 @@ def check_platform_statement(statement: Executable) -> None:
     """Raise UnscopedAccessError for anything but a statement on platform-wide tables."""
     if not isinstance(statement, Select | Insert | Update | Delete):
         raise UnscopedAccessError(f"{type(statement).__name__} is not for platform sessions.")
-    for element in _elements(statement):
-        if _check_element(element):
-            raise UnscopedAccessError("A tenant-owned table in a platform session. Open the tenant first.")
+    if touches_tenants(statement):
+        raise UnscopedAccessError("A tenant-owned table in a platform session. Open the tenant first.")

@@ -1,0 +1,84 @@
+"""`/api/v1/members`, `/quotas` and `/audit-events`."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from platforma.api.lists import ListQuery, Page, list_page
+from platforma.api.routes import Reading, TenantRoute, Writing, may_read, may_write
+from platforma.authentication.permissions import Permission
+from platforma.authentication.schemas import RevokedOut, SessionOut
+from platforma.tenants import members as service
+from platforma.tenants.models import AuditEvent
+from platforma.tenants.quotas import list_quotas as find_quotas
+from platforma.tenants.schemas import AuditEventOut, MemberChange, MemberOut, QuotaOut
+
+members = APIRouter(prefix="/members", tags=["Members"], route_class=TenantRoute)
+account = APIRouter(tags=["Account"], route_class=TenantRoute)
+
+Reads = Annotated[Reading, may_read(Permission.MEMBERS_READ)]
+Manages = Annotated[Reading, may_read(Permission.MEMBERS_WRITE)]
+Writes = Annotated[Writing, may_write(Permission.MEMBERS_WRITE)]
+
+
+class AuditQuery(ListQuery):
+    """The newest first, if nothing else is said."""
+
+    sort: str = Field(default="-at", pattern=r"^-?at$")
+
+
+@members.get("")
+async def list_members(query: Annotated[ListQuery, Query()], reading: Reads) -> Page[MemberOut]:
+    """The members of your tenant."""
+    rows, cursor = await service.list_members(reading.session, query)
+    return Page(items=[MemberOut.model_validate(row) for row in rows], next=cursor)
+
+
+@members.get("/{member_id}")
+async def get_member(member_id: UUID, reading: Reads) -> MemberOut:
+    """One member."""
+    return MemberOut.model_validate(await service.get_member(reading.session, member_id))
+
+
+@members.patch("/{member_id}")
+async def change_member(member_id: UUID, body: MemberChange, writing: Writes) -> MemberOut:
+    """Change a member's name, role or status. A new role or a suspension signs the member out at once."""
+    return MemberOut.model_validate(await service.change_member(writing.session, writing.principal, member_id, body))
+
+
+@members.get("/{member_id}/sessions")
+async def list_member_sessions(member_id: UUID, reading: Manages) -> Page[SessionOut]:
+    """The live sessions of a member."""
+    rows = await service.list_member_sessions(reading.session, reading.principal, member_id)
+    return Page(items=[SessionOut.of(row, reading.principal.session_id) for row in rows])
+
+
+@members.delete("/{member_id}/sessions")
+async def revoke_member_sessions(member_id: UUID, writing: Writes) -> RevokedOut:
+    """Sign a member out everywhere."""
+    ended = await service.revoke_member_sessions(writing.session, writing.principal, member_id)
+    return RevokedOut(revoked=ended)
+
+
+@members.delete("/{member_id}/sessions/{session_id}", status_code=204)
+async def revoke_member_session(member_id: UUID, session_id: UUID, writing: Writes) -> None:
+    """End one session of a member."""
+    await service.revoke_member_session(writing.session, writing.principal, member_id, session_id)
+
+
+@account.get("/quotas")
+async def list_quotas(reading: Annotated[Reading, may_read(Permission.TENANT_READ)]) -> Page[QuotaOut]:
+    """How much of each resource you may have."""
+    quotas = await find_quotas(reading.session)
+    return Page(items=[QuotaOut(resource=name, maximum=maximum) for name, maximum in sorted(quotas.items())])
+
+
+@account.get("/audit-events")
+async def list_audit_events(
+    query: Annotated[AuditQuery, Query()], reading: Annotated[Reading, may_read(Permission.AUDIT_READ)]
+) -> Page[AuditEventOut]:
+    """Who did what in your tenant, your provider included."""
+    rows, cursor = await list_page(reading.session, AuditEvent, query, sortable={"at": AuditEvent.at})
+    return Page(items=[AuditEventOut.model_validate(row) for row in rows], next=cursor)
