@@ -5,17 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import random
 import secrets
-import socket
 from pathlib import Path
 
 from devcloud.openstack.errors import DevcloudError
 from devcloud.openstack.layout import LOOPBACK, NAMES, REGION, Layout, versions_digest
-
-# Below the kernel's range for outgoing connections (32768 and up), so that nobody's client socket
-# takes a port while the cloud is down.
-FREE_PORTS = range(20000, 32000)
+from devcloud.openstack.ports import are_free, free_ports
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +52,7 @@ def choose_settings(layout: Layout, port: int | None, *, is_running: bool) -> Se
     known = find_settings(layout)
     if known is None:
         settings = Settings(
-            port=free_ports() if port is None else port,
+            port=free_ports(len(NAMES)) if port is None else port,
             admin_password=secrets.token_urlsafe(24),
             service_password=secrets.token_urlsafe(24),
             versions=versions_digest(),
@@ -73,20 +68,11 @@ def choose_settings(layout: Layout, port: int | None, *, is_running: bool) -> Se
             if is_running:
                 raise DevcloudError(f"the cloud runs on port {known.port}: stop it before moving it to {port}")
             settings = dataclasses.replace(known, port=port)
-        elif port is None and not is_running and not _are_free(known.port):
-            settings = dataclasses.replace(known, port=free_ports())
+        elif port is None and not is_running and not are_free(known.port, len(NAMES)):
+            settings = dataclasses.replace(known, port=free_ports(len(NAMES)))
     if settings != known:
         write_private(layout.settings, dataclasses.asdict(settings))
     return settings
-
-
-def free_ports() -> int:
-    """The first of six consecutive loopback ports on which nothing listens."""
-    for _ in range(200):
-        port = random.randrange(FREE_PORTS.start, FREE_PORTS.stop - len(NAMES))
-        if _are_free(port):
-            return port
-    raise DevcloudError(f"no six free ports in a row between {FREE_PORTS.start} and {FREE_PORTS.stop}")
 
 
 def write_private(path: Path, content: object) -> None:
@@ -97,15 +83,3 @@ def write_private(path: Path, content: object) -> None:
         json.dump(content, handle, indent=2)
         handle.write("\n")
     partial.replace(path)
-
-
-def _are_free(port: int) -> bool:
-    for number in range(port, port + len(NAMES)):
-        with socket.socket() as probe:
-            # As the servers do: connections that are still closing do not hold the port.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, number))
-            except OSError:
-                return False
-    return True
