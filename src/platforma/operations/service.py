@@ -19,8 +19,9 @@ class ResourceReference:
 
 
 def resource_kind(model: type[Resource]) -> str:
-    """Return the kind of a resource as operations name it: `security_groups` holds resources of kind `security_group`."""
-    return model.__tablename__.removesuffix("s")
+    """Return the kind of a resource as operations name it: the table `key_pairs` holds resources of kind `key_pair`."""
+    table: str = model.__tablename__
+    return table.removesuffix("s")
 
 
 async def request_operation(
