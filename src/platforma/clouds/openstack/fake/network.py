@@ -1,0 +1,226 @@
+"""Networks, subnets, routers, security groups and ports of the fake cloud."""
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+from platforma.clouds.openstack.errors import CloudConflict, CloudQuotaExceeded, CloudRefused
+from platforma.clouds.openstack.fake.parts import FakeProjectPart
+from platforma.clouds.openstack.fake.state import FakeObject, cloud_call, refuse_if
+from platforma.clouds.openstack.resources import (
+    CloudId,
+    CloudKind,
+    CloudNetwork,
+    CloudPort,
+    CloudRouter,
+    CloudSecurityGroup,
+    CloudSubnet,
+    FixedAddress,
+    Reference,
+    RuleSpec,
+)
+
+DEFAULT_GROUP = "default"
+
+
+class FakeNetworkPart(FakeProjectPart):
+    """As `NetworkCloud`."""
+
+    @cloud_call
+    def ensure_network(self, id_: UUID, *, description: str) -> CloudNetwork:
+        item, _ = self._ensure(CloudKind.NETWORK, id_)
+        item.attributes["description"] = description
+        return CloudNetwork(cloud_id=item.cloud_id, status="ACTIVE", mtu=1450)
+
+    @cloud_call
+    def delete_network(self, reference: Reference) -> bool:
+        def delete(network: FakeObject) -> None:
+            refuse_if(
+                bool(self._ports_on(network.cloud_id)), "There are one or more ports still in use on the network."
+            )
+            for subnet in self._list(CloudKind.SUBNET):
+                if subnet.attributes["network"] == network.cloud_id:
+                    self._refuse_if_attached(subnet)
+                    self.state.remove(subnet)
+            self.state.remove(network)
+
+        return self._delete(CloudKind.NETWORK, reference, delete)
+
+    @cloud_call
+    def ensure_subnet(
+        self,
+        id_: UUID,
+        *,
+        network_cloud_id: CloudId,
+        cidr: str,
+        ip_version: int,
+        gateway_ip: str | None,
+        has_dhcp: bool,
+        dns_nameservers: Sequence[str],
+        description: str,
+    ) -> CloudSubnet:
+        network = self._get(CloudKind.NETWORK, network_cloud_id)
+        addresses = ipaddress.ip_network(cidr)
+        if addresses.version != ip_version:
+            raise CloudRefused(f"{cidr} is not of IP version {ip_version}.")
+        gateway = gateway_ip or str(addresses.network_address + 1)
+        item, is_new = self._ensure(CloudKind.SUBNET, id_, network=network.cloud_id, cidr=cidr, used=1)
+        if is_new and self._overlaps(item):
+            self.state.remove(item)
+            raise CloudRefused(f"{cidr} overlaps with another subnet of the network.")
+        item.attributes |= {
+            "gateway": gateway,
+            "has_dhcp": has_dhcp,
+            "dns_nameservers": list(dns_nameservers),
+            "description": description,
+        }
+        return CloudSubnet(cloud_id=item.cloud_id, cidr=item.attributes["cidr"], gateway_ip=gateway)
+
+    @cloud_call
+    def delete_subnet(self, reference: Reference) -> bool:
+        def delete(subnet: FakeObject) -> None:
+            self._refuse_if_attached(subnet)
+            is_used = any(
+                address.subnet_cloud_id == subnet.cloud_id
+                for port in self._list(CloudKind.PORT)
+                for address in port.attributes["fixed_ips"]
+            )
+            refuse_if(is_used, "One or more ports have an IP allocation from this subnet.")
+            self.state.remove(subnet)
+
+        return self._delete(CloudKind.SUBNET, reference, delete)
+
+    @cloud_call
+    def ensure_router(self, id_: UUID, *, has_external_gateway: bool, description: str) -> CloudRouter:
+        item, _ = self._ensure(CloudKind.ROUTER, id_, subnets=set(), address=None)
+        if not has_external_gateway:
+            item.attributes["address"] = None
+        elif item.attributes["address"] is None:
+            item.attributes["address"] = f"203.0.113.{10 + len(self.state.objects) % 200}"
+        item.attributes["description"] = description
+        return CloudRouter(cloud_id=item.cloud_id, status="ACTIVE", external_address=item.attributes["address"])
+
+    @cloud_call
+    def delete_router(self, reference: Reference) -> bool:
+        return self._delete(CloudKind.ROUTER, reference, self.state.remove)
+
+    @cloud_call
+    def list_router_subnets(self, router_cloud_id: CloudId) -> set[CloudId]:
+        return set(self._get(CloudKind.ROUTER, router_cloud_id).attributes["subnets"])
+
+    @cloud_call
+    def attach_subnet(self, router_cloud_id: CloudId, subnet_cloud_id: CloudId) -> None:
+        router = self._get(CloudKind.ROUTER, router_cloud_id)
+        subnet = self._get(CloudKind.SUBNET, subnet_cloud_id)
+        if subnet_cloud_id not in router.attributes["subnets"]:
+            self._refuse_if_attached(subnet)
+            router.attributes["subnets"].add(subnet_cloud_id)
+
+    @cloud_call
+    def detach_subnet(self, router_cloud_id: CloudId, subnet_cloud_id: CloudId) -> None:
+        self._get(CloudKind.ROUTER, router_cloud_id).attributes["subnets"].discard(subnet_cloud_id)
+
+    def _ports_on(self, network_cloud_id: CloudId) -> list[FakeObject]:
+        return [port for port in self._list(CloudKind.PORT) if port.attributes["network"] == network_cloud_id]
+
+    def _overlaps(self, subnet: FakeObject) -> bool:
+        cidr = ipaddress.ip_network(subnet.attributes["cidr"])
+        return any(
+            other is not subnet
+            and other.attributes["network"] == subnet.attributes["network"]
+            and cidr.overlaps(ipaddress.ip_network(other.attributes["cidr"]))
+            for other in self._list(CloudKind.SUBNET)
+        )
+
+    def _refuse_if_attached(self, subnet: FakeObject) -> None:
+        routers = self._list(CloudKind.ROUTER)
+        is_attached = any(subnet.cloud_id in router.attributes["subnets"] for router in routers)
+        refuse_if(is_attached, "A router has an interface on this subnet.")
+
+
+class FakeSecurityPart(FakeProjectPart):
+    """As `SecurityCloud`. A group's rules are a dictionary from cloud id to the rule as it was asked for."""
+
+    @cloud_call
+    def find_default_security_group(self) -> CloudSecurityGroup | None:
+        groups = [item for item in self._list(CloudKind.SECURITY_GROUP) if item.name == DEFAULT_GROUP]
+        return CloudSecurityGroup(groups[0].cloud_id, DEFAULT_GROUP) if groups else None
+
+    @cloud_call
+    def ensure_security_group(self, id_: UUID, *, description: str) -> CloudSecurityGroup:
+        item, _ = self._ensure(CloudKind.SECURITY_GROUP, id_, status=None, rules={})
+        item.attributes["description"] = description
+        return CloudSecurityGroup(cloud_id=item.cloud_id, name=item.name)
+
+    @cloud_call
+    def replace_rules(self, group_cloud_id: CloudId, rules: Sequence[RuleSpec]) -> dict[UUID, CloudId]:
+        group = self._get(CloudKind.SECURITY_GROUP, group_cloud_id)
+        for rule in rules:
+            if rule.remote_group_cloud_id is not None:
+                self._get(CloudKind.SECURITY_GROUP, rule.remote_group_cloud_id)
+        quota = self.state.quotas.get(self.project_id, {}).get("security_group_rules")
+        if quota is not None and len(rules) > quota:
+            raise CloudQuotaExceeded(f"security_group_rules: {quota}.")
+        present = {_traffic(rule): cloud_id for cloud_id, rule in group.attributes["rules"].items()}
+        ids = {_traffic(rule): present.get(_traffic(rule)) or str(uuid4()) for rule in rules}
+        group.attributes["rules"] = {ids[_traffic(rule)]: rule for rule in rules}
+        return {rule.id: ids[_traffic(rule)] for rule in rules}
+
+    @cloud_call
+    def delete_security_group(self, reference: Reference) -> bool:
+        def delete(group: FakeObject) -> None:
+            ports = self._list(CloudKind.PORT)
+            refuse_if(any(group.cloud_id in port.attributes["groups"] for port in ports), "Security Group is in use.")
+            refuse_if(group.name == DEFAULT_GROUP, "Removing default security group not allowed.")
+            self.state.remove(group)
+
+        return self._delete(CloudKind.SECURITY_GROUP, reference, delete)
+
+    @cloud_call
+    def ensure_port(
+        self, id_: UUID, *, network_cloud_id: CloudId, security_group_cloud_ids: Sequence[CloudId]
+    ) -> CloudPort:
+        network = self._get(CloudKind.NETWORK, network_cloud_id)
+        for group in security_group_cloud_ids:
+            self._get(CloudKind.SECURITY_GROUP, group)
+        item, is_new = self._ensure(CloudKind.PORT, id_, status="DOWN", network=network.cloud_id, fixed_ips=[])
+        if is_new:
+            item.attributes["fixed_ips"] = self._allocate(network)
+            item.attributes["mac"] = f"fa:16:3e:{int(item.cloud_id[:2], 16):02x}:{len(self.state.objects) % 256:02x}:01"
+        item.attributes["groups"] = set(security_group_cloud_ids)
+        return CloudPort(
+            cloud_id=item.cloud_id,
+            mac=item.attributes["mac"],
+            fixed_ips=tuple(item.attributes["fixed_ips"]),
+            status=str(item.status),
+        )
+
+    @cloud_call
+    def delete_port(self, reference: Reference) -> bool:
+        return self._delete(CloudKind.PORT, reference, self.state.remove)
+
+    def _allocate(self, network: FakeObject) -> list[FixedAddress]:
+        addresses = []
+        for subnet in self._list(CloudKind.SUBNET):
+            if subnet.attributes["network"] == network.cloud_id:
+                subnet.attributes["used"] += 1
+                first = ipaddress.ip_network(subnet.attributes["cidr"]).network_address
+                address = str(first + subnet.attributes["used"])
+                if address == subnet.attributes["gateway"]:
+                    raise CloudConflict("No more IP addresses available.")
+                addresses.append(FixedAddress(subnet_cloud_id=subnet.cloud_id, address=address))
+        return addresses
+
+
+def _traffic(rule: RuleSpec) -> tuple[Any, ...]:
+    """Return what makes two rules the same to the cloud: everything but our id and the description."""
+    return (
+        rule.direction,
+        rule.ethertype,
+        rule.protocol,
+        rule.port_range_min,
+        rule.port_range_max,
+        rule.remote_ip_prefix,
+        rule.remote_group_cloud_id,
+    )

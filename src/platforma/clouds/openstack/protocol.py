@@ -1,0 +1,243 @@
+"""What Platforma asks of OpenStack: the tenant's own project for workers, the administration for the provisioner.
+
+Every method is synchronous, has a deadline, and raises nothing but a `CloudError`. An `ensure_` method finds the
+object by the name derived from our id, creates it if it is not there, mends what differs, and may be called any number
+of times. A `delete_` method says whether the object is gone yet; what was never there is gone.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from platforma.clouds.openstack.resources import (
+    AdministratorCredential,
+    CloudFlavor,
+    CloudId,
+    CloudImage,
+    CloudKeyPair,
+    CloudKind,
+    CloudNetwork,
+    CloudObject,
+    CloudPort,
+    CloudRouter,
+    CloudSecurityGroup,
+    CloudServer,
+    CloudSubnet,
+    CloudVolume,
+    Finding,
+    OpenStackSettings,
+    ProjectCredential,
+    Reference,
+    RuleSpec,
+)
+
+
+class NetworkCloud(Protocol):
+    """Networks, subnets and routers of the project."""
+
+    def ensure_network(self, id_: UUID, *, description: str) -> CloudNetwork:
+        """Have a private network, shared with nobody."""
+
+    def delete_network(self, reference: Reference) -> bool:
+        """Delete a network with its subnets; raises CloudConflict while ports are on it."""
+
+    def ensure_subnet(
+        self,
+        id_: UUID,
+        *,
+        network_cloud_id: CloudId,
+        cidr: str,
+        ip_version: int,
+        gateway_ip: str | None,
+        has_dhcp: bool,
+        dns_nameservers: Sequence[str],
+        description: str,
+    ) -> CloudSubnet:
+        """Have an address range on a network; without `gateway_ip` the first address is the gateway's.
+
+        IPv6 addresses are handed out by SLAAC, or with `has_dhcp=False` not at all.
+        """
+
+    def delete_subnet(self, reference: Reference) -> bool:
+        """Delete a subnet; raises CloudConflict while ports have its addresses."""
+
+    def ensure_router(self, id_: UUID, *, has_external_gateway: bool, description: str) -> CloudRouter:
+        """Have a router, with or without a gateway to the external network, and with no static route."""
+
+    def delete_router(self, reference: Reference) -> bool:
+        """Detach the router's subnets and delete it."""
+
+    def list_router_subnets(self, router_cloud_id: CloudId) -> set[CloudId]:
+        """Return the subnets that are attached to the router."""
+
+    def attach_subnet(self, router_cloud_id: CloudId, subnet_cloud_id: CloudId) -> None:
+        """Attach a subnet to the router. Raises CloudNotFound unless both are the project's own."""
+
+    def detach_subnet(self, router_cloud_id: CloudId, subnet_cloud_id: CloudId) -> None:
+        """Detach a subnet from the router, if it is attached."""
+
+
+class SecurityCloud(Protocol):
+    """Security groups, and ports, which are where they bite."""
+
+    def find_default_security_group(self) -> CloudSecurityGroup | None:
+        """Return the group that Neutron made with the project, or None before the project's first use."""
+
+    def ensure_security_group(self, id_: UUID, *, description: str) -> CloudSecurityGroup:
+        """Have a security group. A new one admits nothing, in neither direction."""
+
+    def replace_rules(self, group_cloud_id: CloudId, rules: Sequence[RuleSpec]) -> dict[UUID, CloudId]:
+        """Have exactly these rules in the group, and return the cloud id of each. Rules in place stay untouched.
+
+        Rules that admit the same traffic are one rule in the cloud, and share its id.
+        """
+
+    def delete_security_group(self, reference: Reference) -> bool:
+        """Delete a security group; raises CloudConflict while ports use it."""
+
+    def ensure_port(
+        self, id_: UUID, *, network_cloud_id: CloudId, security_group_cloud_ids: Sequence[CloudId]
+    ) -> CloudPort:
+        """Have a port with exactly these groups, its security on, and no address but its own."""
+
+    def delete_port(self, reference: Reference) -> bool:
+        """Delete a port."""
+
+
+class ComputeCloud(Protocol):
+    """Key pairs and servers."""
+
+    def ensure_key_pair(self, id_: UUID, *, public_key: str) -> CloudKeyPair:
+        """Have a key pair with this public key in OpenSSH's format."""
+
+    def delete_key_pair(self, reference: Reference) -> bool:
+        """Delete a key pair; servers keep what they were made with."""
+
+    def ensure_server(
+        self,
+        id_: UUID,
+        *,
+        hostname: str,
+        flavor_cloud_id: CloudId,
+        image_cloud_id: CloudId,
+        key_pair_name: str | None,
+        port_cloud_ids: Sequence[CloudId],
+        metadata: Mapping[str, str],
+    ) -> CloudServer:
+        """Have a server on these ports. `hostname` is made fit for RFC 1123; a server that is there is not changed."""
+
+    def get_server(self, cloud_id: CloudId) -> CloudServer:
+        """Return the server; raises CloudNotFound."""
+
+    def start_server(self, cloud_id: CloudId) -> None:
+        """Start the server unless it runs; raises CloudConflict while it is in transition."""
+
+    def stop_server(self, cloud_id: CloudId) -> None:
+        """Stop the server unless it is stopped; raises CloudConflict while it is in transition."""
+
+    def reboot_server(self, cloud_id: CloudId, *, hard: bool) -> None:
+        """Reboot the server. Each call is a reboot."""
+
+    def console_output(self, cloud_id: CloudId, *, lines: int) -> str:
+        """Return the last lines that the server wrote to its console."""
+
+    def delete_server(self, reference: Reference) -> bool:
+        """Delete a server, by force if it is in error."""
+
+
+class VolumeCloud(Protocol):
+    """Volumes and their attachments."""
+
+    def ensure_volume(self, id_: UUID, *, size_gib: int, description: str) -> CloudVolume:
+        """Have a volume; one that is there keeps its size."""
+
+    def get_volume(self, cloud_id: CloudId) -> CloudVolume:
+        """Return the volume; raises CloudNotFound."""
+
+    def extend_volume(self, cloud_id: CloudId, *, size_gib: int) -> CloudVolume:
+        """Ask for the volume to grow to this size, unless it has it or is on its way; it never shrinks."""
+
+    def attach_volume(self, server_cloud_id: CloudId, volume_cloud_id: CloudId) -> CloudVolume:
+        """Ask for the volume to be attached to the server, unless it is or is on its way.
+
+        Raises CloudNotFound unless both are the project's own, CloudConflict while it is at another server.
+        """
+
+    def detach_volume(self, server_cloud_id: CloudId, volume_cloud_id: CloudId) -> CloudVolume:
+        """Ask for the volume to be detached from the server, unless it is not there or on its way."""
+
+    def delete_volume(self, reference: Reference) -> bool:
+        """Delete a volume; raises CloudConflict while it is attached or has snapshots."""
+
+    def delete_snapshot(self, reference: Reference) -> bool:
+        """Delete a snapshot."""
+
+
+class ProjectCloud(NetworkCloud, SecurityCloud, ComputeCloud, VolumeCloud, Protocol):
+    """One tenant's project, through the tenant's own credential.
+
+    What belongs to another project does not exist here, whatever the cloud answers: CloudForeignObject, which is a
+    CloudNotFound.
+    """
+
+    @property
+    def project_id(self) -> str:
+        """The project that everything here is in."""
+
+    def inventory(self) -> dict[CloudKind, list[CloudObject]]:
+        """Return everything that is in the project, of every kind, whoever made it."""
+
+    def delete_floating_ip(self, cloud_id: CloudId) -> bool:
+        """Release a floating IP. Floating IPs have no name, so there is no other way to find one."""
+
+
+class CloudAdministration(Protocol):
+    """The platform administrator's acts: projects, users, credentials, quotas, the catalogue."""
+
+    def ensure_project(self, tenant_id: UUID, *, description: str) -> str:
+        """Have the tenant's project, enabled, and return its id."""
+
+    def ensure_user(self, tenant_id: UUID, project_id: str) -> str:
+        """Have the tenant's user, whose password nobody knows, with the role `member` in that project and no other.
+
+        Returns the user's id.
+        """
+
+    def create_credential(self, project_id: str, user_id: str) -> ProjectCredential:
+        """Make a fresh application credential of the user for the project; older ones of ours stop working."""
+
+    def verify_confined(self, credential: ProjectCredential) -> None:
+        """Open the credential; raises CloudCredentialInvalid unless it leads to its project and no further."""
+
+    def set_quotas(self, project_id: str, quotas: Mapping[str, int]) -> None:
+        """Set the quotas that are named, in Nova, Neutron and Cinder; raises ValueError for an unknown name."""
+
+    def list_flavors(self) -> list[CloudFlavor]:
+        """Return the flavours that are open to every project."""
+
+    def list_public_images(self) -> list[CloudImage]:
+        """Return the images that are open to every project and ready for use."""
+
+    def empty_project(self, project_id: str) -> list[CloudObject]:
+        """Remove what can be removed from the project now, and return what is left. Call again until it is empty."""
+
+    def delete_project(self, project_id: str) -> bool:
+        """Delete the project; empty it first, or its objects are orphans."""
+
+    def delete_user(self, user_id: str) -> bool:
+        """Delete the user, and with it its application credentials."""
+
+    def check(self) -> list[Finding]:
+        """Look at the cloud as a whole: its services, the administrator's rights, the external network."""
+
+
+class Clouds(Protocol):
+    """Where clouds are opened: the real `CloudPool`, or a `FakeCloud`."""
+
+    def open_project(self, settings: OpenStackSettings, credential: ProjectCredential) -> ProjectCloud:
+        """Return the tenant's project; raises CloudCredentialInvalid unless the credential is confined to it."""
+
+    def open_administration(
+        self, settings: OpenStackSettings, credential: AdministratorCredential
+    ) -> CloudAdministration:
+        """Return the cloud's administration; raises CloudCredentialInvalid if the administrator is refused."""
