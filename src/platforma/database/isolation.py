@@ -55,8 +55,7 @@ class Isolation:
         everyone = ", ".join(APPLICATION_ROLES)
         statements = [f"REVOKE ALL ON {self.table} FROM PUBLIC, {everyone}"]
         statements += [
-            f"GRANT {', '.join(privileges)} ON {self.table} TO {role}"
-            for role, privileges in self.grants.items()
+            f"GRANT {', '.join(privileges)} ON {self.table} TO {role}" for role, privileges in self.grants.items()
         ]
         if self.tenant_column is None:
             return statements

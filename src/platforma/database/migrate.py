@@ -18,6 +18,7 @@ from platforma.database.roles import APPLICATION_ROLES, DatabaseRole
 
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "10min"
+_ROLE_ATTRIBUTES = "NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION NOINHERIT"
 _MIGRATION_LOCK = 0x706C6174666F726D  # "platform" in ASCII: one migration at a time
 
 
@@ -31,28 +32,31 @@ def create_roles(administrator_url: str, passwords: Mapping[DatabaseRole, str], 
             exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role.value,)).fetchone()
             verb = sql.SQL("ALTER" if exists else "CREATE")
             connection.execute(
-                sql.SQL(
-                    "{} ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION NOINHERIT PASSWORD {}"
-                ).format(verb, sql.Identifier(role.value), sql.Literal(passwords[role]))
+                sql.SQL("{} ROLE {} LOGIN {} PASSWORD {}").format(
+                    verb, sql.Identifier(role.value), sql.SQL(_ROLE_ATTRIBUTES), sql.Literal(passwords[role])
+                )
             )
         for role in APPLICATION_ROLES:
             connection.execute(
                 sql.SQL("ALTER ROLE {} SET search_path = public, jobs").format(sql.Identifier(role.value))
             )
-        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone():
-            connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(DatabaseRole.OWNER)))
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0").format(
-                    sql.Identifier(database), sql.Identifier(DatabaseRole.OWNER)
-                )
+        create_database(connection, database)
+
+
+def create_database(connection: psycopg.Connection[Any], database: str, *, template: str = "template0") -> None:
+    """Create a database of the owner if it is not there, and let the application's roles connect: to do no more."""
+    name = sql.Identifier(database)
+    owner = sql.Identifier(DatabaseRole.OWNER.value)
+    if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone():
+        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(owner))
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE {}").format(
+                name, owner, sql.Identifier(template)
             )
-        connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
-        for role in APPLICATION_ROLES:
-            connection.execute(
-                sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
-                    sql.Identifier(database), sql.Identifier(role.value)
-                )
-            )
+        )
+    roles = sql.SQL(", ").join(sql.Identifier(role.value) for role in APPLICATION_ROLES)
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC, {}").format(name, roles))
+    connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, roles))
 
 
 def migrate(owner_url: str, metadata: MetaData, *, revision: str = "head") -> None:
@@ -70,9 +74,7 @@ def migrate(owner_url: str, metadata: MetaData, *, revision: str = "head") -> No
             _prepare_schemas(connection)
             apply_gate(connection)
             command.upgrade(alembic_config(connection, metadata), revision)
-            connection.execute(
-                text("SELECT gate.add_signing_key() WHERE NOT EXISTS (SELECT FROM gate.signing_keys)")
-            )
+            connection.execute(text("SELECT gate.add_signing_key() WHERE NOT EXISTS (SELECT FROM gate.signing_keys)"))
             _fill_sign_in_buckets(connection)
     finally:
         engine.dispose()
@@ -90,9 +92,7 @@ def alembic_config(connection: Connection, metadata: MetaData) -> Config:
 def apply_gate(connection: Connection) -> None:
     """Create or replace the gate's functions and their grants from `gate/*.sql`, in the order of their names."""
     connection.execute(text("SET LOCAL check_function_bodies = off"))
-    files = sorted(
-        resources.files("platforma.database").joinpath("gate").iterdir(), key=lambda file: file.name
-    )
+    files = sorted(resources.files("platforma.database").joinpath("gate").iterdir(), key=lambda file: file.name)
     for file in files:
         if file.name.endswith(".sql"):
             _run_script(connection, file.read_text(encoding="utf-8"))

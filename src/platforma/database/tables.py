@@ -68,9 +68,7 @@ class Base(DeclarativeBase):
         if table is None:
             return
         if issubclass(cls, TenantOwned) == issubclass(cls, PlatformWide):
-            raise UnscopedModelError(
-                f"{cls.__name__} must inherit from exactly one of TenantOwned and PlatformWide."
-            )
+            raise UnscopedModelError(f"{cls.__name__} must inherit from exactly one of TenantOwned and PlatformWide.")
         if not hasattr(cls, "__grants__"):
             raise UnscopedModelError(f"{cls.__name__} does not say in __grants__ which role may do what.")
         if issubclass(cls, TenantOwned):
@@ -106,30 +104,22 @@ class Created:
 class Touched(Created):
     """Mixin: when the row was made and last changed, by the database's clock."""
 
-    updated_at: Mapped[datetime] = mapped_column(
-        server_default=func.now(), onupdate=func.now(), sort_order=91
-    )
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now(), sort_order=91)
 
 
 def tenant_reference(column: str, target: str, *, ondelete: str | None = None) -> ForeignKeyConstraint:
     """Make the composite foreign key (tenant_id, column) -> target(tenant_id, id)."""
-    return ForeignKeyConstraint(
-        ["tenant_id", column], [f"{target}.tenant_id", f"{target}.id"], ondelete=ondelete
-    )
+    return ForeignKeyConstraint(["tenant_id", column], [f"{target}.tenant_id", f"{target}.id"], ondelete=ondelete)
 
 
 def tenant_tables() -> dict[str, type[TenantOwned]]:
     """Return every tenant-owned model by its table's name."""
-    return {
-        m.class_.__tablename__: m.class_ for m in Base.registry.mappers if issubclass(m.class_, TenantOwned)
-    }
+    return {m.class_.__tablename__: m.class_ for m in Base.registry.mappers if issubclass(m.class_, TenantOwned)}
 
 
 def platform_tables() -> dict[str, type[PlatformWide]]:
     """Return every platform-wide model by its table's name."""
-    return {
-        m.class_.__tablename__: m.class_ for m in Base.registry.mappers if issubclass(m.class_, PlatformWide)
-    }
+    return {m.class_.__tablename__: m.class_ for m in Base.registry.mappers if issubclass(m.class_, PlatformWide)}
 
 
 def check_tenant_keys(table: Table) -> None:

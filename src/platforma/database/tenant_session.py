@@ -71,11 +71,7 @@ class ScopedSession(Session):
             refuse("identity tokens", "get(Model, id)")
         if isinstance(ident, UUID):
             ident = (self.tenant_id, ident)
-        key = (
-            tuple(ident.get(name) for name in ("tenant_id", "id"))
-            if isinstance(ident, dict)
-            else tuple(ident)
-        )
+        key = tuple(ident.get(name) for name in ("tenant_id", "id")) if isinstance(ident, dict) else tuple(ident)
         if key[0] != self.tenant_id:
             raise CrossTenantError("The key names another tenant. Use get(Model, id).")
         return super().get(entity, key, **kwargs)

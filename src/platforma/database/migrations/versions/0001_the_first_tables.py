@@ -164,6 +164,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("tenants_pkey")),
     )
     op.create_index(op.f("tenants_portal_id_idx"), "tenants", ["portal_id"], unique=False)
+    op.create_index(
+        "tenants_portal_id_name_key",
+        "tenants",
+        ["portal_id", "name"],
+        unique=True,
+        postgresql_where=sa.text("status <> 'offboarded'"),
+    )
     op.create_table(
         "audit_events",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),

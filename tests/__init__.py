@@ -1,0 +1,1 @@
+"""Tests of Platforma. They mirror `src/`, and each folder below is a package."""

@@ -1,0 +1,1 @@
+"""Tests of layer 2, and the PostgreSQL server that all tests share."""
