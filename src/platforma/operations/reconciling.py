@@ -41,6 +41,9 @@ Changes = Mapping[RowKey, Mapping[str, Any]]
 
 NO_CHANGES: Changes = MappingProxyType({})
 
+Record = Callable[[WriteSession], Awaitable[None]]
+"""Called in the transaction that records a step, for what `changes` cannot say. Must be safe to run twice."""
+
 
 class Outcome(Enum):
     """What a step says about its resource."""
@@ -61,12 +64,12 @@ class Step:
     after_seconds: float = 0
     changes: Changes = field(default=NO_CHANGES)
     deletions: tuple[RowKey, ...] = ()
-    record: Callable[[WriteSession], Awaitable[None]] | None = None
+    record: Record | None = None
 
 
-def done(changes: Changes = NO_CHANGES, *, deletions: Iterable[RowKey] = ()) -> Step:
+def done(changes: Changes = NO_CHANGES, *, deletions: Iterable[RowKey] = (), record: Record | None = None) -> Step:
     """Say that the cloud has been seen to have what is desired. The resource becomes active."""
-    return Step(Outcome.DONE, progress=100, changes=changes, deletions=tuple(deletions))
+    return Step(Outcome.DONE, progress=100, changes=changes, deletions=tuple(deletions), record=record)
 
 
 def again(
@@ -76,19 +79,18 @@ def again(
     progress: int | None = None,
     changes: Changes = NO_CHANGES,
     deletions: Iterable[RowKey] = (),
-    record: Callable[[WriteSession], Awaitable[None]] | None = None,
+    record: Record | None = None,
 ) -> Step:
     """Ask for the next step, at once (0) or after some seconds.
 
-    `words` tell the person what is being done or waited for. `record` is called in the transaction that records
-    the step, for what `changes` cannot say; it must be safe to run twice.
+    `words` tell the person what is being done or waited for.
     """
     return Step(Outcome.AGAIN, words, progress, after_seconds, changes, tuple(deletions), record)
 
 
-def gone(changes: Changes = NO_CHANGES, *, deletions: Iterable[RowKey] = ()) -> Step:
+def gone(changes: Changes = NO_CHANGES, *, deletions: Iterable[RowKey] = (), record: Record | None = None) -> Step:
     """Say that the cloud has nothing of the resource any more. `deletions` go first, then the resource's row."""
-    return Step(Outcome.GONE, progress=100, changes=changes, deletions=tuple(deletions))
+    return Step(Outcome.GONE, progress=100, changes=changes, deletions=tuple(deletions), record=record)
 
 
 def failed(words: str, changes: Changes = NO_CHANGES) -> Step:
@@ -105,6 +107,8 @@ class Reconciler(ABC, Generic[View, Cloud]):
     """`TENANT`: `step` gets the tenant's own ProjectCloud. `PLATFORM`: it gets CloudAdministration."""
     model: ClassVar[type[Resource] | None] = None
     """The row whose status the engine keeps, and deletes when the resource is gone."""
+    leaves_nothing: ClassVar[bool] = False
+    """Whether the operation itself is deleted too when its resource is gone."""
 
     @abstractmethod
     async def load(self, session: TenantSession, resource_id: UUID) -> View | None:

@@ -1,10 +1,11 @@
 """Tenants, their quotas, their members, and the credentials with which workers act for them."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from platforma.database.roles import DatabaseRole
@@ -22,6 +23,16 @@ from platforma.database.tables import (
 from platforma.kit.ids import new_id
 
 
+class TenantStatus(StrEnum):
+    """Where a tenant stands. An offboarded one is a tombstone: nothing of it is left but its name and the audit."""
+
+    ONBOARDING = "onboarding"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    OFFBOARDING = "offboarding"
+    OFFBOARDED = "offboarded"
+
+
 class Tenant(Touched, PlatformWide):
     """A customer of a portal. Portal and worker see their own row only (`__own_row__`)."""
 
@@ -35,6 +46,13 @@ class Tenant(Touched, PlatformWide):
     __gate_reads__ = True
     __own_row__ = True
     __table_args__ = (
+        Index(
+            "tenants_portal_id_name_key",
+            "portal_id",
+            "name",
+            unique=True,
+            postgresql_where=text("status <> 'offboarded'"),
+        ),
         CheckConstraint("status IN ('onboarding', 'active', 'suspended', 'offboarding', 'offboarded')", name="status"),
     )
 

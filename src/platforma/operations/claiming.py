@@ -1,0 +1,114 @@
+"""The first transaction of a step: claim the operation, and load what the step needs to know."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
+from platforma.database.tenant_session import WriteSession
+from platforma.operations.claims import Claim
+from platforma.operations.cloud_access import OPENSTACK
+from platforma.operations.models import Operation, OperationStatus, Plane, Resource, ResourceStatus
+from platforma.operations.reconciling import Reconciler, Reconcilers
+from platforma.operations.recording import end_without_resource
+from platforma.operations.service import defer_operation
+from platforma.operations.troubles import INTERNAL_TROUBLE, UNKNOWN_KIND
+from platforma.tenants.models import CloudCredential, Tenant
+
+logger = structlog.get_logger(__name__)
+
+UNFINISHED = (OperationStatus.QUEUED, OperationStatus.RUNNING)
+SUSPENDED_DELAY_SECONDS = 60.0
+ONBOARDING_DELAY_SECONDS = 3.0
+
+
+async def claim_operation(
+    session: WriteSession, operation_id: UUID, reconcilers: Reconcilers, *, token: UUID, now: datetime
+) -> Claim | None:
+    """Claim an operation for one step; None if there is nothing to do now, and then the rows say why.
+
+    A suspended tenant's cloud is left alone, but for deletions: these were wished for before, and free what
+    the tenant would otherwise pay for. Its other operations wait until the tenant is resumed.
+    """
+    operation: Operation | None = await session.get(Operation, operation_id, with_for_update=True)
+    if operation is None or operation.status not in UNFINISHED:
+        return None
+    plane = Plane(operation.plane)
+    operation.status = OperationStatus.RUNNING
+    operation.started_at = operation.started_at or now
+    reconciler = reconcilers.find(plane, operation.resource_kind)
+    if reconciler is None:
+        operation.status = OperationStatus.FAILED
+        operation.error = UNKNOWN_KIND.problem()
+        operation.finished_at = now
+        logger.error("no reconciler", action=operation.action, kind=operation.resource_kind)
+        return None
+    resource = await _mark_resource(session, reconciler, operation.resource_id)
+    sealed = None
+    if plane is Plane.TENANT:
+        if await _waits_for_tenant(session, operation, resource):
+            return None
+        sealed = await session.scalar(select(CloudCredential.sealed).where(CloudCredential.cloud == OPENSTACK))
+        if sealed is None:
+            await _wait(session, operation, "Your cloud is being set up", ONBOARDING_DELAY_SECONDS)
+            return None
+    trouble = None
+    view = None
+    try:
+        view = await reconciler.load(session, operation.resource_id)
+    except DBAPIError:
+        raise
+    except Exception:
+        logger.exception("load raised", action=operation.action)
+        trouble = INTERNAL_TROUBLE
+    if view is None and trouble is None:
+        end_without_resource(operation, now=now)
+        return None
+    operation.claim = token
+    return Claim(
+        token,
+        operation.id,
+        session.tenant_id,
+        operation.action,
+        plane,
+        reconciler,
+        operation.resource_id,
+        view,
+        sealed,
+        trouble,
+    )
+
+
+async def _mark_resource(session: WriteSession, reconciler: Reconciler[Any, Any], resource_id: UUID) -> Resource | None:
+    """Show on the resource that it is being worked on."""
+    if reconciler.model is None:
+        return None
+    resource: Resource | None = await session.get(reconciler.model, resource_id, with_for_update=True)
+    if resource is None:
+        return None
+    if resource.deletion_requested_at is not None:
+        resource.status = ResourceStatus.DELETING
+    elif resource.status == ResourceStatus.PENDING or resource.cloud_id is None:
+        resource.status = ResourceStatus.CREATING
+    elif resource.status != ResourceStatus.CREATING:
+        resource.status = ResourceStatus.UPDATING
+    return resource
+
+
+async def _waits_for_tenant(session: WriteSession, operation: Operation, resource: Resource | None) -> bool:
+    """Let an operation of a suspended tenant wait, unless it deletes."""
+    status = await session.scalar(select(Tenant.status).where(Tenant.id == session.tenant_id))
+    is_deletion = resource is None or resource.deletion_requested_at is not None
+    if status != "suspended" or is_deletion:
+        return False
+    await _wait(session, operation, "Waiting until the tenant is resumed", SUSPENDED_DELAY_SECONDS)
+    return True
+
+
+async def _wait(session: WriteSession, operation: Operation, words: str, seconds: float) -> None:
+    operation.step = words
+    operation.claim = None
+    await defer_operation(session, operation.id, seconds)

@@ -1,0 +1,21 @@
+"""Every reconciler of the product: the inventory of what Platforma makes in clouds."""
+
+from typing import Any
+
+from platforma.network.reconcile import NetworkReconciler, RouterReconciler
+from platforma.network.reconcile_security_groups import SecurityGroupReconciler
+from platforma.operations.cloud_access import CloudAccess
+from platforma.operations.models import Plane
+from platforma.operations.reconciling import Reconciler, Reconcilers
+from platforma.tenants.reconcile import TenantReconciler
+
+
+def reconcilers_of(plane: Plane, access: CloudAccess) -> Reconcilers:
+    """Return the reconcilers of one plane."""
+    reconcilers: list[Reconciler[Any, Any]] = [
+        NetworkReconciler(),
+        RouterReconciler(),
+        SecurityGroupReconciler(),
+        TenantReconciler(access),
+    ]
+    return Reconcilers(reconciler for reconciler in reconcilers if reconciler.plane is plane)

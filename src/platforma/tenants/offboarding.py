@@ -1,0 +1,117 @@
+"""Offboarding: nothing of a tenant is left, in the cloud or in the database, but a tombstone and the operators' audit.
+
+The order closes the doors first. The members are gone already (`offboard_tenant`). Then every resource is marked for
+deletion and every operation under way is cancelled, so that no worker begins anything; then the cloud's user goes,
+and its credentials with it, so that no worker can finish anything; then the project is emptied and deleted; at last
+the rows, of every table that has tenants' rows.
+"""
+
+from sqlalchemy import delete, func, or_, select, update
+
+from platforma.clouds.openstack.errors import CloudNotFound
+from platforma.clouds.openstack.protocol import CloudAdministration
+from platforma.database.tables import Base, TenantOwned, tenant_tables
+from platforma.database.tenant_session import TenantSession, WriteSession
+from platforma.operations.models import Operation, OperationStatus, Plane, Resource, ResourceStatus
+from platforma.operations.reconciling import Step, again, gone
+from platforma.tenants.models import OperatorAudit, Tenant, TenantStatus
+from platforma.tenants.views import USER_GONE, TenantView, record_project
+
+SETTLE_SECONDS = 1.0
+"""How long a call that was under way when the credential went may still take effect."""
+
+
+def offboard(view: TenantView, cloud: CloudAdministration) -> Step:
+    """Take one step of removing a tenant. What was made without having been recorded is found by its name."""
+    credential = view.credential
+    if not view.is_closed:
+        return again(0, "Stopping what is under way", progress=10, record=close_tenant)
+    if credential is None:
+        project_id = cloud.ensure_project(view.id, description=view.name)
+        return again(0, "Found the project", progress=15, record=record_project(project_id))
+    if credential.user_id is None:
+        user_id = cloud.ensure_user(view.id, credential.project_id)
+        return again(0, "Found the user", progress=20, changes={credential.row: {"user_id": user_id}})
+    if credential.user_id != USER_GONE:
+        if not cloud.delete_user(credential.user_id):
+            return again(1, "Waiting for the user to go", progress=25)
+        gone_user = {"user_id": USER_GONE, "sealed": None}
+        return again(SETTLE_SECONDS, "Took the credential back", progress=30, changes={credential.row: gone_user})
+    left = _empty(credential.project_id, cloud)
+    if left:
+        return again(1, f"Waiting for {left} objects in the cloud to go", progress=50)
+    if not cloud.delete_project(credential.project_id):
+        return again(1, "Waiting for the project to go", progress=90)
+    return gone(record=delete_rows)
+
+
+def _empty(project_id: str, cloud: CloudAdministration) -> int:
+    """Remove what can be removed now; return how many objects are left. A project that is gone is empty."""
+    try:
+        return len(cloud.empty_project(project_id))
+    except CloudNotFound:
+        return 0
+
+
+async def close_tenant(session: WriteSession) -> None:
+    """Mark every resource for deletion, and cancel every operation of the tenants' plane."""
+    for model in tenant_tables().values():
+        if issubclass(model, Resource):
+            await session.execute(
+                update(model)
+                .where(model.deletion_requested_at.is_(None))
+                .values(deletion_requested_at=func.now(), status=ResourceStatus.DELETING)
+                .execution_options(synchronize_session=False)
+            )
+    await session.execute(
+        update(Operation)
+        .where(Operation.plane == Plane.TENANT, Operation.status.in_([OperationStatus.QUEUED, OperationStatus.RUNNING]))
+        .values(status=OperationStatus.CANCELLED, claim=None, step=None, finished_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def is_closed(session: TenantSession) -> bool:
+    """Say whether `close_tenant` has nothing left to do."""
+    unfinished = select(Operation.id).where(
+        Operation.plane == Plane.TENANT, Operation.status.in_([OperationStatus.QUEUED, OperationStatus.RUNNING])
+    )
+    if await session.scalar(unfinished.limit(1)) is not None:
+        return False
+    for model in tenant_tables().values():
+        if issubclass(model, Resource):
+            wanted = select(model.id).where(model.deletion_requested_at.is_(None)).limit(1)
+            if await session.scalar(wanted) is not None:
+                return False
+    return True
+
+
+async def delete_rows(session: WriteSession) -> None:
+    """Delete the tenant's rows from every table, those that refer to others first; leave a tombstone.
+
+    The operation that is at work here is deleted by the engine, after this.
+    """
+    for model in deletion_order():
+        statement = delete(model)
+        if model is Operation:
+            statement = statement.where(
+                or_(Operation.plane != Plane.PLATFORM, Operation.status != OperationStatus.RUNNING)
+            )
+        await session.execute(statement.execution_options(synchronize_session=False))
+    tenant = await session.get(Tenant, session.tenant_id, with_for_update=True)
+    if tenant is not None and tenant.status == TenantStatus.OFFBOARDING:
+        tenant.status = TenantStatus.OFFBOARDED
+        session.add(
+            OperatorAudit(
+                actor="provisioner",
+                action="tenant.offboarded",
+                tenant_id=tenant.id,
+                reason="The project and all rows of the tenant are deleted.",
+            )
+        )
+
+
+def deletion_order() -> list[type[TenantOwned]]:
+    """Return every tenant-owned model, from those that refer to others to those that are referred to."""
+    models = tenant_tables()
+    return [models[table.name] for table in reversed(Base.metadata.sorted_tables) if table.name in models]

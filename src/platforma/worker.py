@@ -1,0 +1,185 @@
+"""The worker process: takes jobs from the queue, one step after another, and reaps what dead workers left.
+
+There are two planes, which differ in what they may do: the tenants' worker acts in each tenant's cloud with that
+tenant's credential, and the provisioner makes and removes tenants with the administrator's. Run any number of either,
+on any number of machines. All that they keep is in the database.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import procrastinate
+import structlog
+from procrastinate.exceptions import ProcrastinateException
+from psycopg import Error as PsycopgError
+from sqlalchemy.exc import DBAPIError
+
+from platforma.clouds.openstack.protocol import Clouds
+from platforma.database.database import Database
+from platforma.database.engine import libpq_dsn
+from platforma.operations.cloud_access import CloudAccess, cloud_access
+from platforma.operations.engine import Engine
+from platforma.operations.models import Plane
+from platforma.operations.reaper import Reaper
+from platforma.operations.reconciling import Reconcilers
+from platforma.operations.registry import reconcilers_of
+from platforma.settings import Settings, WorkerSettings, need
+from platforma.tenants.catalogue import keep_catalogue
+
+logger = structlog.get_logger(__name__)
+
+QUEUES = {Plane.TENANT: "resources", Plane.PLATFORM: "provisioning"}
+"""The queue of each plane, as `gate.queue_of` has it."""
+
+POLL_SECONDS = 0.25
+"""How often the queue is looked at for what has become due; what is due at once is announced by PostgreSQL."""
+RESTART_SECONDS = 2.0
+"""How long to wait before going on after the database was away."""
+
+
+class Worker:
+    """One worker process of one plane."""
+
+    def __init__(
+        self,
+        url: str,
+        plane: Plane,
+        access: CloudAccess,
+        reconcilers: Reconcilers,
+        settings: WorkerSettings,
+        *,
+        call_timeout_seconds: float = 20.0,
+    ) -> None:
+        self._plane = plane
+        self._settings = settings
+        self._url = url
+        self._executor = ThreadPoolExecutor(settings.concurrency * 2, thread_name_prefix="step")
+        self._database = Database(url, pool_size=settings.concurrency + 2)
+        self._engine = Engine(
+            self._database,
+            reconcilers,
+            access,
+            settings,
+            executor=self._executor,
+            call_timeout_seconds=call_timeout_seconds,
+        )
+        self._reaper = Reaper(self._database, settings)
+        self._access = access
+        self._name = f"{plane}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take no more jobs, finish the steps that are being taken, and end."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until `stop`, also across times in which the database is away."""
+        with structlog.contextvars.bound_contextvars(worker=self._name):
+            logger.info("worker starts", plane=self._plane)
+            try:
+                while not self._stopping.is_set():
+                    try:
+                        await self._work()
+                    except (ProcrastinateException, PsycopgError, DBAPIError, OSError):
+                        logger.exception("worker lost the database")
+                    if not self._stopping.is_set():
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(self._stopping.wait(), RESTART_SECONDS)
+            finally:
+                await self._database.close()
+                self._executor.shutdown(wait=False, cancel_futures=True)
+                logger.info("worker has stopped")
+
+    async def _work(self) -> None:
+        """Work with one registration of this worker, until it has to stop or loses the database."""
+        app = self._application()
+        async with app.open_async(), self._beside(self._reaper.run()), self._beside(self._keep_catalogue()):
+            working = asyncio.ensure_future(
+                app.run_worker_async(
+                    queues=[QUEUES[self._plane]],
+                    name=self._name,
+                    concurrency=self._settings.concurrency,
+                    fetch_job_polling_interval=POLL_SECONDS,
+                    shutdown_graceful_timeout=self._settings.stalled_after_seconds,
+                    delete_jobs="always",
+                    install_signal_handlers=False,
+                    update_heartbeat_interval=self._settings.heartbeat_seconds,
+                    stalled_worker_timeout=self._settings.stalled_after_seconds,
+                )
+            )
+            stopping = asyncio.ensure_future(self._stopping.wait())
+            try:
+                await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stopping.cancel()
+                if not working.done():
+                    working.cancel()  # which stops it gracefully
+                with contextlib.suppress(asyncio.CancelledError):
+                    await working
+
+    async def _keep_catalogue(self) -> None:
+        if self._plane is Plane.PLATFORM:
+            await keep_catalogue(self._database, self._access, self._executor)
+
+    @contextlib.asynccontextmanager
+    async def _beside(self, duty: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+        """Run a duty beside the jobs, and end it with them."""
+        task = asyncio.ensure_future(duty)
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    def _application(self) -> procrastinate.App:
+        app = procrastinate.App(
+            connector=procrastinate.PsycopgConnector(
+                conninfo=libpq_dsn(self._url),
+                min_size=1,
+                max_size=4,
+                kwargs={"prepare_threshold": None},
+            )
+        )
+
+        @app.task(name="reconcile", queue=QUEUES[self._plane])
+        async def reconcile(operation_id: str) -> None:
+            """The one task there is. Jobs carry an operation's id and nothing else."""
+            try:
+                await self._engine.reconcile(UUID(operation_id))
+            except DBAPIError:
+                logger.exception("database error; the reaper queues the operation again", operation_id=operation_id)
+
+        return app
+
+
+async def run_worker(settings: Settings, plane: Plane, *, clouds: Clouds | None = None) -> None:
+    """Run a worker of this plane until SIGTERM or SIGINT; steps that are being taken are finished or handed back.
+
+    Raises SettingsError for what is missing.
+    """
+    role = {Plane.TENANT: "worker", Plane.PLATFORM: "provisioner"}[plane]
+    url = need(getattr(settings.database, role), f"DATABASE__{role.upper()}")
+    if clouds is None:
+        from platforma.clouds.openstack import CloudPool  # type: ignore[attr-defined]
+
+        clouds = CloudPool()
+    access = cloud_access(settings, clouds, plane)
+    timeout = settings.openstack.timeout_seconds if settings.openstack else 20.0
+    worker = Worker(url, plane, access, reconcilers_of(plane, access), settings.worker, call_timeout_seconds=timeout)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    try:
+        await worker.run()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
