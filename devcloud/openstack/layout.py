@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+REPOSITORY = PACKAGE.parent.parent
 SERVICES_PATH = PACKAGE / "services"
 REQUIREMENTS_IN = PACKAGE / "requirements.in"
 REQUIREMENTS_LOCK = PACKAGE / "requirements.lock"
-DEFAULT_VENV = PACKAGE.parent.parent / ".platforma" / "openstack-venv"
+DEFAULT_VENV = REPOSITORY / ".platforma" / "openstack-venv"
 
 REGION = "RegionOne"
 LOOPBACK = "127.0.0.1"
@@ -104,14 +105,14 @@ class Layout:
         ):
             (self.state / name).mkdir(parents=True, exist_ok=True)
 
+    def beside(self, what: str) -> Path:
+        """A lock file beside the state, so that wiping the state wipes no lock somebody waits for."""
+        return self.state.with_name(f"{self.state.name}.{what}")
+
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the state for one `up` or `down` at a time, between processes.
-
-        The lock file stands beside the directory, so that wiping the state does not wipe a lock that
-        somebody waits for.
-        """
-        with file_lock(self.state.with_name(self.state.name + ".lock")):
+        """Hold the state for one `up` or `down` at a time, between processes."""
+        with file_lock(self.beside("lock")):
             yield
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from devcloud.openstack.errors import StartError
-from devcloud.openstack.layout import SERVICES_PATH, Layout
+from devcloud.openstack.layout import REPOSITORY, SERVICES_PATH, Layout
 from devcloud.openstack.venv import python
 
 POLL_SECONDS = 0.05
@@ -20,24 +21,23 @@ LOG_LINES = 20
 def start(layout: Layout, service: str, venv: Path) -> None:
     """Start one service in a session of its own, so that it outlives the shell that started it."""
     layout.ready(service).unlink(missing_ok=True)
-    output = os.open(layout.output(service), os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    try:
-        # -P: the services' own packages alone, nothing from the directory we happen to be in.
-        arguments = [str(python(venv)), "-P", "-m", "devcloud_services", service, str(layout.state)]
-        pid = os.posix_spawn(
-            arguments[0],
-            arguments,
-            _environment(layout),
-            setsid=True,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, output, 1),
-                (os.POSIX_SPAWN_DUP2, output, 2),
-            ],
-        )
-    finally:
-        os.close(output)
+    # -P: the services' own packages alone, nothing from the directory we happen to be in.
+    arguments = [str(python(venv)), "-P", "-m", "devcloud_services", service, str(layout.state)]
+    environment = {
+        **_clean_environment(),
+        "HOME": str(layout.state),
+        "PYTHONPATH": str(SERVICES_PATH),
+        "PYTHONWARNINGS": "ignore",
+    }
+    pid = _spawn(arguments, environment, layout.output(service))
     layout.pid(service).write_text(f"{pid} {_started(pid)}")
+
+
+def start_keeper(layout: Layout) -> None:
+    """Start the process that takes the cloud down when its last user is gone (see keeper.py)."""
+    arguments = [sys.executable, "-m", "devcloud.openstack.keeper", str(layout.state)]
+    environment = {**_clean_environment(), "PYTHONPATH": str(REPOSITORY)}
+    _spawn(arguments, environment, layout.output("keeper"))
 
 
 def is_running(layout: Layout, service: str) -> bool:
@@ -114,11 +114,29 @@ def _started(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
-def _environment(layout: Layout) -> dict[str, str]:
+def _spawn(arguments: list[str], environment: dict[str, str], output: Path) -> int:
+    """Start a process in a session of its own, with nothing of ours open in it."""
+    descriptor = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    try:
+        return os.posix_spawn(
+            arguments[0],
+            arguments,
+            environment,
+            setsid=True,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, descriptor, 1),
+                (os.POSIX_SPAWN_DUP2, descriptor, 2),
+            ],
+        )
+    finally:
+        os.close(descriptor)
+
+
+def _clean_environment() -> dict[str, str]:
     """The caller's environment without what would change the services: OS_*, PYTHON*, proxies."""
-    kept = {
+    return {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("OS_", "PYTHON")) and not name.lower().endswith("_proxy")
     }
-    return {**kept, "HOME": str(layout.state), "PYTHONPATH": str(SERVICES_PATH), "PYTHONWARNINGS": "ignore"}

@@ -47,31 +47,27 @@ def choose_settings(layout: Layout, port: int | None, *, is_running: bool) -> Se
 
     The ports stay what they were unless `port` asks for others, or somebody else has taken one while
     the cloud was down; Keystone's catalogue follows at the next start. Raises DevcloudError when the
-    state was made by other versions of OpenStack: Neutron's schema cannot be upgraded on SQLite.
+    ports asked for are taken, and when the state was made by other versions of OpenStack: Neutron's
+    schema cannot be upgraded on SQLite.
     """
     known = find_settings(layout)
-    if known is None:
-        settings = Settings(
-            port=free_ports(len(NAMES)) if port is None else port,
-            admin_password=secrets.token_urlsafe(24),
-            service_password=secrets.token_urlsafe(24),
-            versions=versions_digest(),
+    if known is not None and known.versions != versions_digest():
+        raise DevcloudError(
+            f"{layout.state} was made by other versions of OpenStack and cannot be upgraded: "
+            f"run `python -m devcloud.openstack down --wipe --state {layout.state}` first"
         )
-    else:
-        if known.versions != versions_digest():
-            raise DevcloudError(
-                f"{layout.state} was made by other versions of OpenStack and cannot be upgraded: "
-                f"run `python -m devcloud.openstack down --wipe --state {layout.state}` first"
-            )
-        settings = known
-        if port is not None and port != known.port:
-            if is_running:
-                raise DevcloudError(f"the cloud runs on port {known.port}: stop it before moving it to {port}")
-            settings = dataclasses.replace(known, port=port)
-        elif port is None and not is_running and not are_free(known.port, len(NAMES)):
-            settings = dataclasses.replace(known, port=free_ports(len(NAMES)))
-    if settings != known:
-        write_private(layout.settings, dataclasses.asdict(settings))
+    if known is not None and is_running:
+        if port not in (None, known.port):
+            raise DevcloudError(f"the cloud runs on port {known.port}: stop it before moving it to {port}")
+        return known
+    settings = known or Settings(
+        port=0,
+        admin_password=secrets.token_urlsafe(24),
+        service_password=secrets.token_urlsafe(24),
+        versions=versions_digest(),
+    )
+    settings = dataclasses.replace(settings, port=_choose_port(port, settings.port))
+    write_private(layout.settings, dataclasses.asdict(settings))
     return settings
 
 
@@ -83,3 +79,12 @@ def write_private(path: Path, content: object) -> None:
         json.dump(content, handle, indent=2)
         handle.write("\n")
     partial.replace(path)
+
+
+def _choose_port(asked: int | None, known: int) -> int:
+    if asked is not None:
+        if not are_free(asked, len(NAMES)):
+            last = asked + len(NAMES) - 1
+            raise DevcloudError(f"not all ports from {asked} to {last} are free: choose others")
+        return asked
+    return known if known and are_free(known, len(NAMES)) else free_ports(len(NAMES))
