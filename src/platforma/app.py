@@ -11,10 +11,13 @@ from platforma.authentication import endpoints as authentication
 from platforma.authentication.cookies import SESSION_COOKIE
 from platforma.authentication.passwords import PasswordStretcher
 from platforma.authentication.service import Authenticator
+from platforma.compute import endpoints as compute
 from platforma.database.database import Database
 from platforma.network import endpoints as network
+from platforma.network.security_group_endpoints import security_groups
 from platforma.operations import endpoints as operations
 from platforma.settings import Settings, need
+from platforma.storage import endpoints as storage
 from platforma.tenants import endpoints as tenants
 
 API_PREFIX = "/api/v1"
@@ -24,6 +27,12 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     authentication.router,
     network.networks,
     network.routers,
+    security_groups,
+    compute.flavors,
+    compute.images,
+    compute.key_pairs,
+    compute.servers,
+    storage.volumes,
     operations.router,
     tenants.members,
     tenants.account,

@@ -5,18 +5,18 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, inspect, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from platforma.database.tables import TenantOwned
+from platforma.database.tables import Base
 from platforma.database.tenant_session import TenantSession
 from platforma.kit.problems import Invalid
 
-Row = TypeVar("Row", bound=TenantOwned)
+Row = TypeVar("Row", bound=Base)
 Item = TypeVar("Item")
 
 LARGEST_PAGE = 200
@@ -67,17 +67,18 @@ async def list_page(
     column = sortable.get(name)
     if column is None:
         raise Invalid(errors=[{"where": "query.sort", "detail": f"Sort by one of: {', '.join(sorted(sortable))}."}])
-    order = (column.desc(), model.id.desc()) if is_descending else (column, model.id)
+    ids = cast("InstrumentedAttribute[UUID]", inspect(model).all_orm_descriptors["id"])
+    order = (column.desc(), ids.desc()) if is_descending else (column, ids)
     statement = select(model).where(*where).order_by(*order).limit(query.limit + 1)
     if query.cursor is not None:
         last = _decode(query.cursor, query.sort, column.type.python_type)
-        position = tuple_(column, model.id)
+        position = tuple_(column, ids)
         statement = statement.where(position < last if is_descending else position > last)
     rows = list((await session.scalars(statement)).all())
     if len(rows) <= query.limit:
         return rows, None
     rows = rows[: query.limit]
-    return rows, _encode(query.sort, getattr(rows[-1], column.key), rows[-1].id)
+    return rows, _encode(query.sort, getattr(rows[-1], column.key), getattr(rows[-1], ids.key))
 
 
 def resource_filters(query: ResourceQuery, model: Any) -> list[ColumnElement[bool]]:

@@ -83,9 +83,14 @@ class Server(Resource):
     key_pair_id: Mapped[UUID | None]
     desired_power: Mapped[str] = mapped_column(server_default="running")
     power_state: Mapped[str | None]
-    """As last seen: `running`, `stopped`, `rebooting`, or what Nova says."""
+    """As last seen: `running`, `stopped`, or what Nova says. None until the server has been seen to be made."""
+    failed_cloud_id: Mapped[str | None]
+    """The server that the cloud failed to make; it goes before the next try."""
     reboots_requested: Mapped[int] = mapped_column(server_default="0")
     reboots_done: Mapped[int] = mapped_column(server_default="0")
+    is_reboot_hard: Mapped[bool] = mapped_column(server_default="false")
+    reboots_before: Mapped[int | None]
+    """How many reboots the cloud had counted when the present one was asked for: by this none is asked for twice."""
     addresses: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
     """As last seen: `[{"network_id", "address", "version"}]`."""
     console_reads_requested: Mapped[int] = mapped_column(server_default="0")

@@ -20,6 +20,9 @@ class Volume(Resource):
 
     size_gib: Mapped[int]
     observed_size_gib: Mapped[int | None]
+    """None until the volume has been seen to be made."""
+    failed_cloud_id: Mapped[str | None]
+    """The volume that the cloud failed to make; it goes before the next try."""
 
 
 class VolumeAttachment(Touched, TenantOwned):
@@ -37,6 +40,7 @@ class VolumeAttachment(Touched, TenantOwned):
     volume_id: Mapped[UUID]
     server_id: Mapped[UUID]
     status: Mapped[str] = mapped_column(server_default="pending")
+    """`pending`, `attached` once Cinder and Nova both have been seen to say so, or `detaching`."""
     device: Mapped[str | None]
     cloud_id: Mapped[str | None]
     detach_requested_at: Mapped[datetime | None]

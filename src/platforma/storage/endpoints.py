@@ -1,0 +1,96 @@
+"""`/api/v1/volumes`."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from platforma.api.lists import Page
+from platforma.api.routes import Reading, TenantRoute, Writing, may_read, may_write
+from platforma.authentication.permissions import Permission
+from platforma.operations.models import Operation
+from platforma.operations.schemas import Accepted, OperationOut
+from platforma.storage import service
+from platforma.storage.schemas import (
+    AttachmentOut,
+    VolumeAttach,
+    VolumeChange,
+    VolumeCreate,
+    VolumeExtend,
+    VolumeOut,
+    VolumeQuery,
+)
+from platforma.storage.service import VolumeDetails
+
+volumes = APIRouter(prefix="/volumes", tags=["Volumes"], route_class=TenantRoute)
+
+Reads = Annotated[Reading, may_read(Permission.VOLUMES_READ)]
+Writes = Annotated[Writing, may_write(Permission.VOLUMES_WRITE)]
+
+
+@volumes.get("")
+async def list_volumes(query: Annotated[VolumeQuery, Query()], reading: Reads) -> Page[VolumeOut]:
+    """Volumes, and where they are attached."""
+    rows, cursor = await service.list_volumes(reading.session, query)
+    return Page(items=[volume_out(row) for row in rows], next=cursor)
+
+
+@volumes.post("", status_code=202)
+async def create_volume(body: VolumeCreate, writing: Writes) -> Accepted[VolumeOut]:
+    """Make an empty volume."""
+    return accepted_volume(*await service.create_volume(writing.session, writing.principal, body))
+
+
+@volumes.get("/{volume_id}")
+async def get_volume(volume_id: UUID, reading: Reads) -> VolumeOut:
+    """One volume."""
+    return volume_out(await service.get_volume(reading.session, volume_id))
+
+
+@volumes.patch("/{volume_id}", status_code=202)
+async def change_volume(volume_id: UUID, body: VolumeChange, writing: Writes) -> Accepted[VolumeOut]:
+    """Rename a volume or describe it anew."""
+    return accepted_volume(*await service.change_volume(writing.session, writing.principal, volume_id, body))
+
+
+@volumes.delete("/{volume_id}", status_code=202)
+async def delete_volume(volume_id: UUID, writing: Writes) -> Accepted[VolumeOut]:
+    """Delete a volume with all that is on it. Refused while it is attached."""
+    return accepted_volume(*await service.delete_volume(writing.session, writing.principal, volume_id))
+
+
+@volumes.post("/{volume_id}/extend", status_code=202)
+async def extend_volume(volume_id: UUID, body: VolumeExtend, writing: Writes) -> Accepted[VolumeOut]:
+    """Make a volume larger."""
+    return accepted_volume(*await service.extend_volume(writing.session, writing.principal, volume_id, body))
+
+
+@volumes.post("/{volume_id}/attach", status_code=202)
+async def attach_volume(volume_id: UUID, body: VolumeAttach, writing: Writes) -> Accepted[VolumeOut]:
+    """Attach a volume to an active server."""
+    return accepted_volume(*await service.attach_volume(writing.session, writing.principal, volume_id, body))
+
+
+@volumes.post("/{volume_id}/detach", status_code=202)
+async def detach_volume(volume_id: UUID, writing: Writes) -> Accepted[VolumeOut]:
+    """Detach a volume from its server. Unmount it there first."""
+    return accepted_volume(*await service.detach_volume(writing.session, writing.principal, volume_id))
+
+
+def volume_out(details: VolumeDetails) -> VolumeOut:
+    """Describe a volume."""
+    attachment = None
+    if details.attachment is not None and details.server is not None:
+        attachment = AttachmentOut(
+            server_id=details.server.id,
+            server_name=details.server.name,
+            device=details.attachment.device,
+            status=details.attachment.status,
+        )
+    fields = {name: getattr(details.volume, name) for name in VolumeOut.model_fields if name != "attachment"}
+    return VolumeOut(**fields, attachment=attachment)
+
+
+def accepted_volume(details: VolumeDetails, operation: Operation) -> Accepted[VolumeOut]:
+    """Answer a change of a volume."""
+    return Accepted(operation=OperationOut.model_validate(operation), resource=volume_out(details))

@@ -1,0 +1,159 @@
+"""Volumes: what members may do with them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from platforma.api.lists import list_page, resource_filters
+from platforma.authentication.principals import Principal
+from platforma.compute.models import Server
+from platforma.compute.power import require_made
+from platforma.database.tenant_session import ReadSession, TenantSession, WriteSession
+from platforma.network.service import apply_changes
+from platforma.operations.models import Operation, ResourceStatus
+from platforma.operations.resources import delete_resource, get_resource
+from platforma.operations.service import request_operation
+from platforma.storage.errors import Attached, NotAttached, TooSmall, VolumeNotMade
+from platforma.storage.models import Volume, VolumeAttachment
+from platforma.storage.schemas import VolumeAttach, VolumeChange, VolumeCreate, VolumeExtend, VolumeQuery
+from platforma.tenants.quotas import check_quota
+
+_SORTABLE = {
+    "created_at": Volume.created_at,
+    "name": Volume.name,
+    "status": Volume.status,
+    "size_gib": Volume.size_gib,
+}
+_ATTACHABLE = (ResourceStatus.ACTIVE, ResourceStatus.UPDATING)
+
+
+@dataclass(frozen=True)
+class VolumeDetails:
+    """A volume, and the server that it is or will be attached to."""
+
+    volume: Volume
+    attachment: VolumeAttachment | None
+    server: Server | None
+
+
+async def list_volumes(session: ReadSession, query: VolumeQuery) -> tuple[list[VolumeDetails], str | None]:
+    """Return a page of volumes with their attachments."""
+    where = resource_filters(query, Volume)
+    if query.server_id is not None:
+        at_server = select(VolumeAttachment.volume_id).where(VolumeAttachment.server_id == query.server_id)
+        where.append(Volume.id.in_(at_server))
+    rows, cursor = await list_page(session, Volume, query, sortable=_SORTABLE, where=where)
+    return await describe_volumes(session, rows), cursor
+
+
+async def get_volume(session: TenantSession, volume_id: UUID) -> VolumeDetails:
+    """Return a volume with its attachment; raises NotFound."""
+    return (await describe_volumes(session, [await get_resource(session, Volume, volume_id)]))[0]
+
+
+async def describe_volumes(session: TenantSession, volumes: Sequence[Volume]) -> list[VolumeDetails]:
+    """Return volumes with their attachments, in their order."""
+    if not volumes:
+        return []
+    rows = await session.execute(
+        select(VolumeAttachment, Server)
+        .join(Server, Server.id == VolumeAttachment.server_id)
+        .where(VolumeAttachment.volume_id.in_([volume.id for volume in volumes]))
+    )
+    found = {attachment.volume_id: (attachment, server) for attachment, server in rows}
+    return [VolumeDetails(volume, *found.get(volume.id, (None, None))) for volume in volumes]
+
+
+async def create_volume(
+    session: WriteSession, principal: Principal, body: VolumeCreate
+) -> tuple[VolumeDetails, Operation]:
+    """Wish for an empty volume."""
+    await check_quota(session, "volumes", func.count(), Volume, 1)
+    await check_quota(session, "volume_gib", func.sum(Volume.size_gib), Volume, body.size_gib)
+    volume = Volume(**body.model_dump())
+    session.add(volume)
+    operation = await request_operation(session, action="volume.create", resource=volume, requested_by=principal.email)
+    return VolumeDetails(volume, None, None), operation
+
+
+async def change_volume(
+    session: WriteSession, principal: Principal, volume_id: UUID, body: VolumeChange
+) -> tuple[VolumeDetails, Operation]:
+    """Rename a volume or describe it anew."""
+    volume = await get_resource(session, Volume, volume_id, for_change=True)
+    apply_changes(volume, body.model_dump(exclude_unset=True))
+    return await _request(session, principal, volume, "volume.change")
+
+
+async def delete_volume(
+    session: WriteSession, principal: Principal, volume_id: UUID
+) -> tuple[VolumeDetails, Operation]:
+    """Wish a volume away, with all that is on it. Raises Attached while a server has it."""
+    volume = await get_resource(session, Volume, volume_id, for_change=True)
+    details = (await describe_volumes(session, [volume]))[0]
+    if details.server is not None:
+        raise Attached(f"Volume {volume.name} is attached to server {details.server.name}. Detach it first.")
+    return details, await delete_resource(session, volume, "volume.delete", principal.email)
+
+
+async def extend_volume(
+    session: WriteSession, principal: Principal, volume_id: UUID, body: VolumeExtend
+) -> tuple[VolumeDetails, Operation]:
+    """Wish for a larger volume. Raises TooSmall for a size that is not larger."""
+    volume = await _get_made_volume(session, volume_id)
+    if body.size_gib <= volume.size_gib:
+        raise TooSmall(f"Volume {volume.name} has {volume.size_gib} GiB. Ask for more than that.")
+    await check_quota(session, "volume_gib", func.sum(Volume.size_gib), Volume, body.size_gib - volume.size_gib)
+    volume.size_gib = body.size_gib
+    return await _request(session, principal, volume, "volume.extend")
+
+
+async def attach_volume(
+    session: WriteSession, principal: Principal, volume_id: UUID, body: VolumeAttach
+) -> tuple[VolumeDetails, Operation]:
+    """Wish a volume to a server of the same tenant. Raises NotFound for either, Attached if a server has it."""
+    volume = await _get_made_volume(session, volume_id)
+    server = await get_resource(session, Server, body.server_id, for_change=True)
+    present = (await describe_volumes(session, [volume]))[0].server
+    if present is not None:
+        raise Attached(f"Volume {volume.name} is attached to server {present.name} already. Detach it first.")
+    require_made(server)
+    if server.status not in _ATTACHABLE:
+        raise VolumeNotMade(f"Server {server.name} is {server.status}. Volumes attach only to an active server.")
+    session.add(VolumeAttachment(volume_id=volume.id, server_id=server.id))
+    return await _request(session, principal, volume, "volume.attach")
+
+
+async def detach_volume(
+    session: WriteSession, principal: Principal, volume_id: UUID
+) -> tuple[VolumeDetails, Operation]:
+    """Wish a volume away from its server. Raises NotAttached if it is at none."""
+    volume = await get_resource(session, Volume, volume_id, for_change=True)
+    attachment = await session.scalar(
+        select(VolumeAttachment).where(VolumeAttachment.volume_id == volume_id).with_for_update()
+    )
+    if attachment is None:
+        raise NotAttached(f"Volume {volume.name} is at no server.")
+    attachment.detach_requested_at = attachment.detach_requested_at or func.now()
+    attachment.status = "detaching"
+    return await _request(session, principal, volume, "volume.detach")
+
+
+async def _get_made_volume(session: WriteSession, volume_id: UUID) -> Volume:
+    volume = await get_resource(session, Volume, volume_id, for_change=True)
+    if volume.observed_size_gib is None:
+        if volume.status == ResourceStatus.ERROR:
+            raise VolumeNotMade(
+                f"Volume {volume.name} could not be made. Try its last operation again, or delete it and make another."
+            )
+        raise VolumeNotMade(f"Volume {volume.name} is still being made. Wait until it is active.")
+    return volume
+
+
+async def _request(
+    session: WriteSession, principal: Principal, volume: Volume, action: str
+) -> tuple[VolumeDetails, Operation]:
+    operation = await request_operation(session, action=action, resource=volume, requested_by=principal.email)
+    return (await describe_volumes(session, [volume]))[0], operation
