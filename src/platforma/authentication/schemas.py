@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 from ua_parser import parse
 
 from platforma.api.fields import Input, Output
@@ -21,21 +21,21 @@ Token = Annotated[str, StringConstraints(min_length=20, max_length=128, pattern=
 class SignIn(Input):
     """E-mail and password."""
 
-    email: Email
-    password: Password
+    email: Email = Field(examples=["ada@example.org"])
+    password: Password = Field(examples=["correct horse battery staple"])
 
 
 class PasswordChange(Input):
     """The present password and a new one of 12 to 256 characters."""
 
-    present_password: Password
-    new_password: Password
+    present_password: Password = Field(examples=["correct horse battery staple"])
+    new_password: Password = Field(examples=["a sentence is a good password"])
 
 
 class InvitationToken(Input):
     """The token of an invitation."""
 
-    token: Token
+    token: Token = Field(examples=["xgL1hP4pYd0Vq3m8Zs5tK7wR2nB6cJ9aE0uF1iO2yQw"])
 
 
 class InvitationAcceptance(InvitationToken):

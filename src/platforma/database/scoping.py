@@ -64,8 +64,7 @@ def _check_update(statement: Update, parameters: Any) -> None:
             "Bulk update by primary key cannot be confined. Change the objects, or use update(Model).where(...)."
         )
     names = set(parameters or ())
-    for values in (statement._values or {}, dict(statement._ordered_values or ())):
-        names |= {getattr(column, "key", column) for column in values}
+    names |= {getattr(column, "key", column) for column in statement._values or ()}
     if "tenant_id" in names:
         raise CrossTenantError("A row stays with its tenant: tenant_id cannot be changed.")
 

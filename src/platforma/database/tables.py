@@ -6,6 +6,7 @@ with these declarations by `platforma.database.census`.
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
@@ -58,6 +59,9 @@ class Base(DeclarativeBase):
         list[dict[str, Any]]: JSONB(),
     }
 
+    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True}
+    """What the database computes comes back with the write: nothing is loaded behind an `await`'s back."""
+
     __grants__: ClassVar[Grants]
     __gate_reads__: ClassVar[bool] = False
     """Whether the gate's own functions, which run as the owner, must see every tenant's rows."""
@@ -67,6 +71,7 @@ class Base(DeclarativeBase):
         table = cls.__dict__.get("__table__")
         if table is None:
             return
+        tenant_tables.cache_clear()
         if issubclass(cls, TenantOwned) == issubclass(cls, PlatformWide):
             raise UnscopedModelError(f"{cls.__name__} must inherit from exactly one of TenantOwned and PlatformWide.")
         if not hasattr(cls, "__grants__"):
@@ -112,8 +117,9 @@ def tenant_reference(column: str, target: str, *, ondelete: str | None = None) -
     return ForeignKeyConstraint(["tenant_id", column], [f"{target}.tenant_id", f"{target}.id"], ondelete=ondelete)
 
 
-def tenant_tables() -> dict[str, type[TenantOwned]]:
-    """Return every tenant-owned model by its table's name."""
+@cache
+def tenant_tables() -> Mapping[str, type[TenantOwned]]:
+    """Return every tenant-owned model by its table's name. Looked up for every statement, and so kept."""
     return {m.class_.__tablename__: m.class_ for m in Base.registry.mappers if issubclass(m.class_, TenantOwned)}
 
 

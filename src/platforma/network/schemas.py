@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from platforma.api.fields import Description, Input, Name, Output
 from platforma.operations.schemas import ResourceOut
@@ -46,7 +46,7 @@ class SubnetCreate(Input):
     """An address range. Attached to a router, it can reach what the router leads to."""
 
     name: Name | None = None
-    cidr: SubnetCidr
+    cidr: SubnetCidr = Field(examples=["10.20.0.0/24"])
     gateway_ip: Address | None = Field(default=None, description="The first address of the range if left out.")
     has_dhcp: bool = True
     dns_nameservers: list[Address] = Field(default_factory=list, max_length=5)
@@ -63,6 +63,8 @@ class SubnetCreate(Input):
 class SubnetChange(Input):
     """What can be changed of a subnet. A `router_id` of null detaches it."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "backend"}]})
+
     name: Name = Field(default=None)  # type: ignore[assignment]
     dns_nameservers: list[Address] = Field(default=None, max_length=5)  # type: ignore[assignment]
     router_id: UUID | None = None
@@ -78,6 +80,8 @@ class NetworkCreate(Input):
 
 class NameChange(Input):
     """A new name or description."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "backend"}]})
 
     name: Name = Field(default=None)  # type: ignore[assignment]
     description: Description = Field(default=None)  # type: ignore[assignment]
@@ -133,7 +137,7 @@ class RuleCreate(Input):
     protocol: Protocol | None = Field(default=None, description="Any protocol if left out.")
     port_range_min: int | None = Field(default=None, ge=0, le=65535, description="ICMP: the type.")
     port_range_max: int | None = Field(default=None, ge=0, le=65535, description="ICMP: the code.")
-    remote_ip_prefix: Cidr | None = None
+    remote_ip_prefix: Cidr | None = Field(default=None, examples=["203.0.113.0/24"])
     remote_group_id: UUID | None = None
     description: Description = ""
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from platforma.api.fields import Input, Name, Output
 from platforma.authentication.permissions import Role
@@ -23,6 +23,8 @@ class MemberOut(Output):
 
 class MemberChange(Input):
     """What can be changed of a member. A change of role or a suspension ends the member's sessions."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Ada"}]})
 
     name: Name = Field(default=None)  # type: ignore[assignment]
     role: Role = Field(default=None)  # type: ignore[assignment]

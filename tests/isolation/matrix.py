@@ -1,0 +1,104 @@
+"""What the matrix needs to know beside the inventory: whose id a name means, and what has to be so that the
+owner's own request succeeds. Nothing here makes an operation safe; without it an operation fails the matrix.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+
+from platforma.authentication.models import Session
+from platforma.authentication.permissions import Role
+from platforma.compute.models import Server, ServerNetwork
+from platforma.database.tenant_session import WriteSession
+from platforma.storage.models import VolumeAttachment
+from platforma.verification.inventory import ApiOperation, IdPlace
+from platforma.verification.requests import UnknownPlaceError
+from tests.isolation.world import Tenancy
+
+ALIASES = {
+    "remote_group_id": "security_group_id",
+    "resource_id": "network_id",
+}
+"""Names of id places that mean the id of something with another name."""
+
+NOBODYS = frozenset({"flavor_id", "image_id"})
+"""Ids of things that belong to the platform and that every tenant may name."""
+
+OPEN_OPERATIONS = {
+    "sign_in": "tests/authentication",
+    "sign_out": "tests/authentication",
+    "find_invitation": "tests/authentication",
+    "accept_invitation": "tests/authentication",
+}
+"""Operations for people who have not signed in, and where they are attacked. Adding one is a decision."""
+
+Situation = Callable[[WriteSession, Tenancy], Awaitable[None]]
+
+
+def tenants_places(operation: ApiOperation) -> list[IdPlace]:
+    """Return the places where a tenant's id can stand."""
+    return [place for place in operation.id_places() if place.name not in NOBODYS]
+
+
+def id_for(tenancy: Tenancy, place: IdPlace) -> str:
+    """Return the tenant's own id for a place; raises UnknownPlaceError if nobody said whose it is."""
+    name = ALIASES.get(place.name, place.name)
+    if name not in tenancy.ids:
+        raise UnknownPlaceError(f"The matrix does not know whose id {place} is. Furnish the world with it.")
+    return str(tenancy.ids[name])
+
+
+def never_existed() -> str:
+    """Return an id that nobody has."""
+    return str(uuid4())
+
+
+def required_places(operation: ApiOperation) -> list[IdPlace]:
+    """Return the places that must have an id for the request to be valid: the path's, and the body's required."""
+    body = operation.example_body()
+    return [
+        place
+        for place in operation.id_places()
+        if place.location == "path" or (place.location == "body" and _is_in(body, place.path))
+    ]
+
+
+def _is_in(body: Any, path: tuple[str, ...]) -> bool:
+    if not path:
+        return True
+    if path[0] == "*":
+        return isinstance(body, list) and bool(body) and _is_in(body[0], path[1:])
+    return isinstance(body, dict) and path[0] in body and _is_in(body[path[0]], path[1:])
+
+
+async def _stopped_server(session: WriteSession, tenancy: Tenancy) -> None:
+    server = await session.get(Server, tenancy.ids["server_id"])
+    server.desired_power = server.power_state = "stopped"
+
+
+async def _busy_volume(session: WriteSession, tenancy: Tenancy) -> None:
+    tenancy.ids["volume_id"] = await _one(session, select(VolumeAttachment.volume_id))
+
+
+async def _members_session(session: WriteSession, tenancy: Tenancy) -> None:
+    mine = select(Session.id).where(Session.member_id == tenancy.members[Role.MEMBER])
+    tenancy.ids["session_id"] = await _one(session, mine)
+
+
+async def _network_with_subnet(session: WriteSession, tenancy: Tenancy) -> None:
+    tenancy.ids["network_id"] = await _one(session, select(ServerNetwork.network_id))
+
+
+async def _one(session: WriteSession, statement: Any) -> UUID:
+    found: UUID = (await session.scalars(statement)).one()
+    return found
+
+
+SITUATIONS: dict[str, Situation] = {
+    "start_server": _stopped_server,
+    "detach_volume": _busy_volume,
+    "revoke_member_session": _members_session,
+}
+"""What has to be so, by operation, for the owner's own request to succeed."""

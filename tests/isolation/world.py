@@ -1,0 +1,186 @@
+"""A furnished tenant: one of everything that a tenant can own, written as the application's own role."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from platforma.authentication.models import Session
+from platforma.authentication.permissions import Role
+from platforma.authentication.principals import SessionBinding
+from platforma.compute.models import Flavor, Image, KeyPair, Server, ServerNetwork, ServerSecurityGroup
+from platforma.database.database import Database
+from platforma.database.gate_calls import OperatorBinding
+from platforma.kit.crypto import new_token
+from platforma.kit.ids import new_id
+from platforma.network.models import Network, Router, SecurityGroup, SecurityGroupRule, Subnet
+from platforma.operations.models import Operation
+from platforma.portal.models import Domain, Portal
+from platforma.storage.models import Volume, VolumeAttachment
+from platforma.tenants.models import AuditEvent, CloudCredential, Member, Quota, Tenant
+
+SALT = bytes(16)
+PASSWORD = "correct horse battery staple"  # as in the examples of the API
+
+
+@dataclass
+class Tenancy:
+    """A tenant at a portal of its own, with a signed-in member of each role and one of everything."""
+
+    host: str
+    tenant_id: UUID
+    canary: str
+    tokens: dict[Role, str] = field(default_factory=dict)
+    members: dict[Role, UUID] = field(default_factory=dict)
+    ids: dict[str, UUID] = field(default_factory=dict)
+    """By the name that a path parameter or body field has: `server_id`, `volume_id`, ..."""
+
+    def binding(self, role: Role = Role.OWNER) -> SessionBinding:
+        """Return the binding of a member's session."""
+        return SessionBinding(self.tokens[role], self.host)
+
+
+@dataclass(frozen=True)
+class Databases:
+    """One database, as each application role."""
+
+    portal: Database
+    operator: Database
+    provisioner: Database
+    stretched: bytes
+    """The password of every member, as the portal stretches it."""
+
+
+async def furnish(databases: Databases) -> Tenancy:
+    """Make a tenant at a new portal, sign its members in, and give it one of everything."""
+    mark = secrets.token_hex(6)
+    tenancy = Tenancy(host=f"portal-{mark}.localhost", tenant_id=new_id(), canary=f"canary{mark}")
+    await _open_portal(databases.operator, tenancy)
+    for role in Role:
+        await _sign_in(databases, tenancy, role)
+    catalogue = await _catalogue(databases.provisioner)
+    async with databases.portal.write(tenancy.binding()) as session:
+        for name, row in _belongings(tenancy, catalogue).items():
+            session.add(row)
+            await session.flush()
+            if name.endswith("_id"):
+                tenancy.ids[name] = row.id
+        mine = select(Session.id).where(Session.member_id == tenancy.members[Role.OWNER])
+        tenancy.ids["session_id"] = (await session.scalars(mine)).one()
+    tenancy.ids |= catalogue
+    return tenancy
+
+
+async def _open_portal(operator: Database, tenancy: Tenancy) -> None:
+    portal_id = new_id()
+    async with operator.platform() as session:
+        session.add(Portal(id=portal_id, name=tenancy.canary, title=f"Portal {tenancy.canary}"))
+        await session.flush()
+        session.add(Domain(host=tenancy.host, portal_id=portal_id, is_canonical=True))
+        session.add(Tenant(id=tenancy.tenant_id, portal_id=portal_id, name=f"Tenant {tenancy.canary}", status="active"))
+    async with operator.write(OperatorBinding(tenancy.tenant_id, "tests", "quota.set", "a test")) as session:
+        session.add(Quota(resource="servers", maximum=50))
+
+
+async def _sign_in(databases: Databases, tenancy: Tenancy, role: Role) -> None:
+    """Invite a member, accept, sign in: by the gate's own functions, with the password that is stretched already."""
+    email, invitation, token = f"{role}@{tenancy.canary}.example", new_token(), new_token()
+    async with databases.operator.write(OperatorBinding(tenancy.tenant_id, "tests", "invite", "a test")) as session:
+        member = Member(email=email, name=f"{role} {tenancy.canary}", role=role)
+        session.add(member)
+        await session.flush()
+        tenancy.members[role] = member.id
+        await session.call_gate("create_invitation", member=member.id, token=invitation, lifetime_seconds=3600)
+    verifier = hashlib.sha256(databases.stretched).digest()
+    await databases.portal.call_gate(
+        "accept_invitation", token=invitation, host=tenancy.host, new_salt=SALT, new_verifier=verifier
+    )
+    await databases.portal.call_gate(
+        "sign_in",
+        host=tenancy.host,
+        account=email,
+        stretched=databases.stretched,
+        token=token,
+        previous_token=None,
+        user_agent=tenancy.canary,
+        address="192.0.2.1",
+        idle_seconds=3600,
+        lifetime_seconds=3600,
+        new_session_id=new_id(),
+    )
+    tenancy.tokens[role] = token
+    tenancy.ids["member_id"] = tenancy.members.get(Role.MEMBER, tenancy.members[role])
+
+
+async def _catalogue(provisioner: Database) -> dict[str, UUID]:
+    async with provisioner.platform() as session:
+        flavor = await session.scalar(select(Flavor).where(Flavor.cloud_id == "test-flavor"))
+        image = await session.scalar(select(Image).where(Image.cloud_id == "test-image"))
+        if flavor is None:
+            flavor = Flavor(cloud_id="test-flavor", name="small", vcpus=1, ram_mib=512, disk_gib=10)
+            session.add(flavor)
+        if image is None:
+            image = Image(cloud_id="test-image", name="debian-12")
+            session.add(image)
+        await session.flush()
+        return {"flavor_id": flavor.id, "image_id": image.id}
+
+
+def _belongings(tenancy: Tenancy, catalogue: dict[str, UUID]) -> dict[str, Any]:
+    """Return one row of each kind, in the order in which they refer to each other. Names ending in `_id` are
+    what path parameters call them; the others only have to be there."""
+    mark = tenancy.canary
+
+    def common(name: str) -> dict[str, Any]:
+        return {"id": new_id(), "name": f"{name} {mark}", "description": mark, "status": "active", "cloud_id": mark}
+
+    network = Network(**common("network"))
+    busy_network = Network(**common("busy network"))
+    router = Router(**common("router"))
+    subnet = Subnet(**common("subnet"), network_id=network.id, ip_version=4, cidr="10.0.0.0/24")
+    busy_subnet = Subnet(**common("busy subnet"), network_id=busy_network.id, ip_version=4, cidr="10.9.0.0/24")
+    default_group = SecurityGroup(**common("default"), is_default=True)
+    group = SecurityGroup(**common("group"))
+    rule = SecurityGroupRule(
+        id=new_id(), security_group_id=group.id, direction="ingress", ethertype="IPv4", protocol="tcp", description=mark
+    )
+    key_pair = KeyPair(**common("key"), public_key=f"ssh-ed25519 {mark}", fingerprint=f"SHA256:{mark}")
+    server = Server(**common("server"), **catalogue, power_state="running", console_output=f"console of {mark}")
+    volume = Volume(**common("volume"), size_gib=1, observed_size_gib=1)
+    busy_volume = Volume(**common("busy volume"), size_gib=1, observed_size_gib=1)
+    operation = Operation(
+        id=new_id(),
+        action="network.create",
+        resource_kind="network",
+        resource_id=network.id,
+        resource_name=network.name,
+        requested_by=mark,
+        status="failed",
+        error={"type": "x", "title": mark},
+    )
+    return {
+        "network_id": network,
+        "busy_network": busy_network,
+        "router_id": router,
+        "subnet_id": subnet,
+        "busy_subnet": busy_subnet,
+        "default_group": default_group,
+        "security_group_id": group,
+        "rule_id": rule,
+        "key_pair_id": key_pair,
+        "server_id": server,
+        "server_network": ServerNetwork(server_id=server.id, network_id=busy_network.id),
+        "server_group": ServerSecurityGroup(server_id=server.id, security_group_id=default_group.id),
+        "volume_id": volume,
+        "busy_volume": busy_volume,
+        "attachment": VolumeAttachment(volume_id=busy_volume.id, server_id=server.id, status="attached"),
+        "operation_id": operation,
+        "audit": AuditEvent(actor=mark, action="test"),
+    }
+
+
+UNFURNISHED = {CloudCredential.__tablename__: "no portal process can read or write it"}
+"""Tenant-owned tables that a furnished tenant has nothing in, and why."""
