@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, event, inspect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, attributes
+from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.util.concurrency import greenlet_spawn
 
 from platforma.database.errors import CrossTenantError, NotBoundError, UnscopedAccessError
@@ -37,6 +38,7 @@ class ScopedSession(Session):
         self._binding = binding
         self._is_read_only = is_read_only
         self._tenant_id: UUID | None = None
+        self._filter: ORMOption | None = None
 
     @property
     def tenant_id(self) -> UUID:
@@ -44,6 +46,13 @@ class ScopedSession(Session):
         if self._tenant_id is None:
             raise NotBoundError("No tenant is bound yet.")
         return self._tenant_id
+
+    @property
+    def filter(self) -> ORMOption:
+        """The option that confines a statement to the session's tenant."""
+        if self._filter is None:
+            self._filter = tenant_filter(self.tenant_id)
+        return self._filter
 
     def bind_transaction(self, connection: Connection) -> None:
         """Bind a new transaction; it must be to the same tenant as every one before."""
@@ -178,7 +187,7 @@ def _confine_statement(state: ORMExecuteState) -> None:
     if session._tenant_id is None:
         session.begin_bound()
     if state.is_select or state.is_update or state.is_delete:
-        state.statement = state.statement.options(tenant_filter(session.tenant_id))
+        state.statement = state.statement.options(session.filter)
 
 
 @event.listens_for(ScopedSession, "before_attach")
@@ -188,7 +197,10 @@ def _refuse_foreign_object(session: ScopedSession, instance: object) -> None:
 
 @event.listens_for(ScopedSession, "loaded_as_persistent")
 def _refuse_foreign_row(session: ScopedSession, instance: object) -> None:
-    _check_owner(session, instance)
+    state = attributes.instance_state(instance)
+    owner = state.key[1][0] if state.key else None
+    if owner is not state.dict.get("tenant_id") or owner != session._tenant_id:  # nearly never: this is the fast way
+        _check_owner(session, instance)
 
 
 @event.listens_for(ScopedSession, "before_flush")
@@ -211,7 +223,7 @@ def _check_owner(session: ScopedSession, instance: object) -> None:
     """Raise CrossTenantError for another tenant's object. Reads no attribute that would have to be loaded."""
     if not isinstance(instance, TenantOwned):
         return
-    state = inspect(instance)
+    state = attributes.instance_state(instance)
     owners = {state.dict.get("tenant_id")} | ({state.key[1][0]} if state.key else set())
     owners.discard(None)
     if owners and owners != {session._tenant_id}:
