@@ -12,6 +12,7 @@ from platforma.clouds.openstack.errors import (
     CloudThrottled,
     CloudUnavailable,
 )
+from platforma.clouds.openstack.pool import CloudPool
 from platforma.clouds.openstack.protocol import CloudAdministration, Clouds, ProjectCloud
 from platforma.clouds.openstack.resources import (
     AdministratorCredential,
@@ -58,6 +59,7 @@ __all__ = [
     "CloudNetwork",
     "CloudNotFound",
     "CloudObject",
+    "CloudPool",
     "CloudPort",
     "CloudQuotaExceeded",
     "CloudRefused",

@@ -1,0 +1,151 @@
+"""Security groups with their rules, and ports, of the tenant's project."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from platforma.clouds.openstack.errors import CloudAnswerInvalid
+from platforma.clouds.openstack.kinds import NETWORKS, PORTS, SECURITY_GROUPS, required
+from platforma.clouds.openstack.ownership import ProjectPart
+from platforma.clouds.openstack.resources import (
+    CloudId,
+    CloudPort,
+    CloudSecurityGroup,
+    FixedAddress,
+    Reference,
+    RuleSpec,
+    cloud_name,
+)
+from platforma.clouds.openstack.rules import Traffic, admitted_traffic
+from platforma.clouds.openstack.translation import at_border
+
+DEFAULT_GROUP = "default"
+
+
+class SecurityPart(ProjectPart):
+    """As `SecurityCloud`."""
+
+    @at_border
+    def find_default_security_group(self) -> CloudSecurityGroup | None:
+        found = self._list(SECURITY_GROUPS, name=DEFAULT_GROUP)
+        return _security_group(found[0]) if found else None
+
+    @at_border
+    def ensure_security_group(self, id_: UUID, *, description: str) -> CloudSecurityGroup:
+        item = self._find(SECURITY_GROUPS, id_)
+        if item is None:
+            item = self._connection.network.create_security_group(name=cloud_name(id_), description=description)
+            self._converge(self._accept(SECURITY_GROUPS, item), [])
+        elif item.description != description:
+            item = self._connection.network.update_security_group(item.id, description=description)
+        return _security_group(self._accept(SECURITY_GROUPS, item))
+
+    @at_border
+    def replace_rules(self, group_cloud_id: CloudId, rules: Sequence[RuleSpec]) -> dict[UUID, CloudId]:
+        group = self._read(SECURITY_GROUPS, group_cloud_id)
+        remote = {rule.remote_group_cloud_id for rule in rules} - {None, group_cloud_id}
+        self._require_own(SECURITY_GROUPS, {each for each in remote if each is not None})
+        return self._converge(group, rules)
+
+    @at_border
+    def delete_security_group(self, reference: Reference) -> bool:
+        return self._delete(SECURITY_GROUPS, reference)
+
+    @at_border
+    def ensure_port(
+        self, id_: UUID, *, network_cloud_id: CloudId, security_group_cloud_ids: Sequence[CloudId]
+    ) -> CloudPort:
+        groups = sorted(set(security_group_cloud_ids))
+        item = self._find(PORTS, id_)
+        if item is None:
+            self._read(NETWORKS, network_cloud_id)
+            self._require_own(SECURITY_GROUPS, groups)
+            item = self._connection.network.create_port(
+                name=cloud_name(id_), network_id=network_cloud_id, security_group_ids=groups
+            )
+        changes: dict[str, Any] = {}
+        if item.is_port_security_enabled is False:
+            changes["is_port_security_enabled"] = True
+        if item.allowed_address_pairs:
+            changes["allowed_address_pairs"] = []
+        if changes or sorted(item.security_group_ids or []) != groups:
+            self._require_own(SECURITY_GROUPS, groups)
+            changes["security_group_ids"] = groups
+            item = self._connection.network.update_port(item.id, **changes)
+        self._accept(PORTS, item)
+        return CloudPort(
+            cloud_id=required(item.id, "id"),
+            mac=required(item.mac_address, "hardware address"),
+            fixed_ips=tuple(
+                FixedAddress(subnet_cloud_id=each["subnet_id"], address=each["ip_address"])
+                for each in item.fixed_ips or []
+            ),
+            status=required(item.status, "status"),
+        )
+
+    @at_border
+    def delete_port(self, reference: Reference) -> bool:
+        return self._delete(PORTS, reference)
+
+    def _converge(self, group: Any, rules: Sequence[RuleSpec]) -> dict[UUID, CloudId]:
+        """Delete the rules that are not wanted, then add those that are missing, in one request for all."""
+        wanted = {_wanted_traffic(rule): rule for rule in reversed(rules)}
+        present: dict[Traffic, CloudId] = {}
+        for rule in required(group.security_group_rules, "rules"):
+            traffic = _present_traffic(rule)
+            if traffic in wanted and traffic not in present:
+                present[traffic] = rule["id"]
+            else:
+                self._connection.network.delete_security_group_rule(rule["id"], ignore_missing=True)
+        missing = [_body(group.id, traffic, rule) for traffic, rule in wanted.items() if traffic not in present]
+        if missing:
+            for made in self._connection.network.create_security_group_rules(missing):
+                present[_present_traffic(made)] = made["id"]
+        if set(present) != set(wanted):
+            raise CloudAnswerInvalid("The rules that it made are not those that were asked for.")
+        return {rule.id: present[_wanted_traffic(rule)] for rule in rules}
+
+
+def _security_group(item: Any) -> CloudSecurityGroup:
+    return CloudSecurityGroup(cloud_id=required(item.id, "id"), name=required(item.name, "name"))
+
+
+def _wanted_traffic(rule: RuleSpec) -> Traffic:
+    return admitted_traffic(
+        direction=rule.direction,
+        ethertype=rule.ethertype,
+        protocol=rule.protocol,
+        port_range_min=rule.port_range_min,
+        port_range_max=rule.port_range_max,
+        remote_ip_prefix=rule.remote_ip_prefix,
+        remote_group_cloud_id=rule.remote_group_cloud_id,
+    )
+
+
+def _present_traffic(rule: Any) -> Traffic:
+    """Return the traffic of a rule as Neutron or the SDK shows it."""
+    protocol = rule["protocol"]
+    return admitted_traffic(
+        direction=rule["direction"],
+        ethertype=rule.get("ethertype") or rule.get("ether_type"),
+        protocol=None if protocol is None else str(protocol),
+        port_range_min=rule["port_range_min"],
+        port_range_max=rule["port_range_max"],
+        remote_ip_prefix=rule["remote_ip_prefix"],
+        remote_group_cloud_id=rule["remote_group_id"],
+        address_group=rule.get("remote_address_group_id"),
+    )
+
+
+def _body(group_cloud_id: CloudId, traffic: Traffic, rule: RuleSpec) -> dict[str, Any]:
+    return {
+        "security_group_id": group_cloud_id,
+        "direction": traffic.direction,
+        "ethertype": traffic.ethertype,
+        "protocol": traffic.protocol,
+        "port_range_min": traffic.port_range_min,
+        "port_range_max": traffic.port_range_max,
+        "remote_ip_prefix": traffic.remote_ip_prefix,
+        "remote_group_id": traffic.remote_group_cloud_id,
+        "description": rule.description,
+    }

@@ -1,0 +1,103 @@
+"""Volumes of the tenant's project, and their attachments."""
+
+from typing import Any
+from uuid import UUID
+
+from platforma.clouds.openstack.errors import CloudConflict
+from platforma.clouds.openstack.kinds import SERVERS, SNAPSHOTS, VOLUMES, required
+from platforma.clouds.openstack.ownership import ProjectPart
+from platforma.clouds.openstack.resources import CloudAttachment, CloudId, CloudVolume, Reference, cloud_name
+from platforma.clouds.openstack.translation import at_border
+
+_ATTACHING = {"reserved", "attaching"}
+
+
+class VolumePart(ProjectPart):
+    """As `VolumeCloud`."""
+
+    @at_border
+    def ensure_volume(self, id_: UUID, *, size_gib: int, description: str) -> CloudVolume:
+        item = self._find(VOLUMES, id_)
+        if item is None:
+            made = self._connection.block_storage.create_volume(
+                name=cloud_name(id_), size=size_gib, description=description
+            )
+            item = self._read(VOLUMES, required(made.id, "id"))
+        elif (item.description or "") != description:
+            self._connection.block_storage.update_volume(item.id, description=description)
+        return _volume(item)
+
+    @at_border
+    def get_volume(self, cloud_id: CloudId) -> CloudVolume:
+        return _volume(self._read(VOLUMES, cloud_id))
+
+    @at_border
+    def extend_volume(self, cloud_id: CloudId, *, size_gib: int) -> CloudVolume:
+        item = self._read(VOLUMES, cloud_id)
+        if item.size >= size_gib or item.status == "extending":
+            return _volume(item)
+        self._connection.block_storage.extend_volume(cloud_id, size_gib)
+        return _volume(self._read(VOLUMES, cloud_id))
+
+    @at_border
+    def attach_volume(self, server_cloud_id: CloudId, volume_cloud_id: CloudId) -> CloudVolume:
+        self._read(SERVERS, server_cloud_id)
+        volume = _volume(self._read(VOLUMES, volume_cloud_id))
+        if any(each.server_cloud_id == server_cloud_id for each in volume.attachments):
+            return volume
+        if volume.status in _ATTACHING and self._is_attaching(server_cloud_id, volume_cloud_id):
+            return volume
+        if volume.status != "available":
+            raise CloudConflict(f"The volume is {volume.status}.")
+        self._connection.compute.create_volume_attachment(server_cloud_id, volume=volume_cloud_id)
+        return _volume(self._read(VOLUMES, volume_cloud_id))
+
+    @at_border
+    def detach_volume(self, server_cloud_id: CloudId, volume_cloud_id: CloudId) -> CloudVolume:
+        volume = _volume(self._read(VOLUMES, volume_cloud_id))
+        is_there = any(each.server_cloud_id == server_cloud_id for each in volume.attachments)
+        if not is_there or volume.status == "detaching":
+            return volume
+        self._read(SERVERS, server_cloud_id)
+        self._connection.compute.delete_volume_attachment(server_cloud_id, volume_cloud_id, ignore_missing=True)
+        return _volume(self._read(VOLUMES, volume_cloud_id))
+
+    @at_border
+    def delete_volume(self, reference: Reference) -> bool:
+        def delete(volume: Any) -> bool:
+            if volume.status != "deleting":
+                VOLUMES.delete(self._connection, volume.id)
+            return False
+
+        return self._delete(VOLUMES, reference, delete)
+
+    @at_border
+    def delete_snapshot(self, reference: Reference) -> bool:
+        def delete(snapshot: Any) -> bool:
+            if snapshot.status != "deleting":
+                SNAPSHOTS.delete(self._connection, snapshot.id)
+            return False
+
+        return self._delete(SNAPSHOTS, reference, delete)
+
+    def _is_attaching(self, server_cloud_id: CloudId, volume_cloud_id: CloudId) -> bool:
+        """Say whether it is this server that the volume is on its way to: until it is there, only Nova knows."""
+        attachments = self._connection.compute.volume_attachments(server_cloud_id)
+        return any(each.volume_id == volume_cloud_id for each in attachments)
+
+
+def _volume(item: Any) -> CloudVolume:
+    return CloudVolume(
+        cloud_id=required(item.id, "id"),
+        status=str(required(item.status, "status")),
+        size_gib=int(required(item.size, "size")),
+        attachments=tuple(
+            CloudAttachment(
+                server_cloud_id=each["server_id"],
+                device=each.get("device"),
+                attachment_id=each.get("attachment_id"),
+                host=each.get("host_name"),
+            )
+            for each in item.attachments or []
+        ),
+    )
