@@ -22,7 +22,7 @@ from procrastinate.exceptions import ProcrastinateException
 from psycopg import Error as PsycopgError
 from sqlalchemy.exc import DBAPIError
 
-from platforma.clouds.openstack.protocol import Clouds
+from platforma.clouds.openstack import CloudPool, Clouds
 from platforma.database.database import Database
 from platforma.database.engine import libpq_dsn
 from platforma.operations.cloud_access import CloudAccess, cloud_access
@@ -168,11 +168,7 @@ async def run_worker(settings: Settings, plane: Plane, *, clouds: Clouds | None 
     """
     role = {Plane.TENANT: "worker", Plane.PLATFORM: "provisioner"}[plane]
     url = need(getattr(settings.database, role), f"DATABASE__{role.upper()}")
-    if clouds is None:
-        from platforma.clouds.openstack import CloudPool  # type: ignore[attr-defined]
-
-        clouds = CloudPool()
-    access = cloud_access(settings, clouds, plane)
+    access = cloud_access(settings, clouds or CloudPool(), plane)
     timeout = settings.openstack.timeout_seconds if settings.openstack else 20.0
     worker = Worker(url, plane, access, reconcilers_of(plane, access), settings.worker, call_timeout_seconds=timeout)
     loop = asyncio.get_running_loop()

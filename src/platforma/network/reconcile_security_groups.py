@@ -74,7 +74,8 @@ class SecurityGroupReconciler(Reconciler[SecurityGroupView, SecurityCloud]):
         """See Reconciler."""
         if view.is_deleting:
             if view.is_default or cloud.delete_security_group(view.id):
-                return gone()
+                # A rule may refer to its own group, so that the rows of the rules have to go first.
+                return gone(deletions=[(SecurityGroupRule, rule.spec.id) for rule in view.rules])
             return again(1, "Waiting for the security group to go", progress=50)
         cloud_id = _ensure_group(view, cloud)
         if cloud_id is None:

@@ -62,7 +62,7 @@ class Step:
     words: str | None = None
     progress: int | None = None
     after_seconds: float = 0
-    changes: Changes = field(default=NO_CHANGES)
+    changes: Changes = field(default_factory=lambda: NO_CHANGES)
     deletions: tuple[RowKey, ...] = ()
     record: Record | None = None
 

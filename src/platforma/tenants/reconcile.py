@@ -52,7 +52,7 @@ class TenantReconciler(Reconciler[TenantView, CloudAdministration]):
             tenant.name,
             tenant.status,
             credential,
-            DEFAULT_QUOTAS | dict(quotas.tuples().all()),
+            DEFAULT_QUOTAS | {row.resource: row.maximum for row in quotas},
             is_closed=await is_closed(session),
         )
 
