@@ -1,0 +1,89 @@
+"""The two applications that are compared: the product as it is, and the same list without layers 1 and 2.
+
+The plain one looks the token up in one statement and writes the tenant's filter by hand, as a careful developer
+would without Platforma. It shares everything that is no isolation: FastAPI, the other routes, schemas, models,
+serialisation, driver and pool. It has no edge either, so that this is counted as a cost of ours.
+"""
+
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from platforma.api.lists import Page, ResourceQuery, resource_filters
+from platforma.app import API_PREFIX, API_ROUTERS, create_app
+from platforma.authentication.cookies import SESSION_COOKIE
+from platforma.database.engine import create_engine
+from platforma.network.endpoints import network_out, networks
+from platforma.network.models import Network, Subnet
+from platforma.network.schemas import NetworkOut
+from platforma.settings import load_settings
+
+_TOKEN = text(
+    "SELECT s.tenant_id FROM gate.session_tokens k "
+    "JOIN sessions s ON s.tenant_id = k.tenant_id AND s.id = k.session_id "
+    "WHERE k.token_hash = :token_hash AND s.revoked_at IS NULL AND s.expires_at > now()"
+)
+_SORTABLE = {"created_at": Network.created_at, "name": Network.name, "status": Network.status}
+
+
+def create_product() -> FastAPI:
+    """Return the portal's application, unchanged."""
+    return create_app(load_settings())
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whose rows, and a session that would show anybody's."""
+
+    tenant_id: UUID
+    session: AsyncSession
+
+
+def create_plain() -> FastAPI:
+    """Return the list of networks without layers 1 and 2."""
+    engine = create_engine(os.environ["PLATFORMA_DATABASE__PORTAL"])
+    sessions = async_sessionmaker(engine, expire_on_commit=False)
+    networks_only = APIRouter(prefix="/networks")
+
+    async def open_caller(request: Request) -> AsyncIterator[Caller]:
+        token = request.cookies.get(SESSION_COOKIE, "")
+        async with sessions.begin() as session:
+            token_hash = hashlib.sha256(token.encode()).digest()
+            tenant_id = (await session.execute(_TOKEN, {"token_hash": token_hash})).scalar_one_or_none()
+            if tenant_id is None:
+                raise HTTPException(401)
+            yield Caller(tenant_id, session)
+
+    @networks_only.get("")
+    async def list_networks(
+        query: Annotated[ResourceQuery, Query()], caller: Annotated[Caller, Depends(open_caller, scope="function")]
+    ) -> Page[NetworkOut]:
+        column = _SORTABLE[query.sort]
+        wanted = (
+            select(Network)
+            .where(Network.tenant_id == caller.tenant_id, *resource_filters(query, Network))
+            .order_by(column, Network.id)
+            .limit(query.limit + 1)
+        )
+        rows = list((await caller.session.scalars(wanted)).all())
+        subnets = (
+            select(Subnet)
+            .where(Subnet.tenant_id == caller.tenant_id, Subnet.network_id.in_([row.id for row in rows]))
+            .order_by(Subnet.created_at, Subnet.id)
+        )
+        found: dict[UUID, list[Subnet]] = {}
+        for subnet in (await caller.session.scalars(subnets)).all():
+            found.setdefault(subnet.network_id, []).append(subnet)
+        return Page(items=[network_out(row, found.get(row.id, [])) for row in rows], next=None)
+
+    app = FastAPI()
+    for router in API_ROUTERS:
+        app.include_router(networks_only if router is networks else router, prefix=API_PREFIX)
+    return app
