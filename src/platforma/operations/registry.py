@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from platforma.compute.reconcile import KeyPairReconciler, ServerReconciler
 from platforma.network.reconcile import NetworkReconciler, RouterReconciler
 from platforma.network.reconcile_security_groups import SecurityGroupReconciler
 from platforma.operations.cloud_access import CloudAccess
 from platforma.operations.models import Plane
 from platforma.operations.reconciling import Reconciler, Reconcilers
+from platforma.storage.reconcile import VolumeReconciler
 from platforma.tenants.reconcile import TenantReconciler
 
 
@@ -16,6 +18,9 @@ def reconcilers_of(plane: Plane, access: CloudAccess) -> Reconcilers:
         NetworkReconciler(),
         RouterReconciler(),
         SecurityGroupReconciler(),
+        KeyPairReconciler(),
+        ServerReconciler(),
+        VolumeReconciler(),
         TenantReconciler(access),
     ]
     return Reconcilers(reconciler for reconciler in reconcilers if reconciler.plane is plane)

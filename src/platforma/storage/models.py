@@ -40,7 +40,7 @@ class VolumeAttachment(Touched, TenantOwned):
     volume_id: Mapped[UUID]
     server_id: Mapped[UUID]
     status: Mapped[str] = mapped_column(server_default="pending")
-    """`pending`, `attached` once Cinder and Nova both have been seen to say so, or `detaching`."""
+    """`pending`, `attaching`, `attached` once Cinder and Nova both have been seen to say so, or `detaching`."""
     device: Mapped[str | None]
     cloud_id: Mapped[str | None]
     detach_requested_at: Mapped[datetime | None]

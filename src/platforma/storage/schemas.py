@@ -37,7 +37,7 @@ class VolumeChange(Input):
 class VolumeExtend(Input):
     """A larger size."""
 
-    size_gib: int = Field(ge=1, le=LARGEST_VOLUME_GIB)
+    size_gib: int = Field(ge=1, le=LARGEST_VOLUME_GIB, examples=[20])
 
 
 class VolumeAttach(Input):
@@ -52,7 +52,7 @@ class AttachmentOut(Output):
     server_id: UUID
     server_name: str
     device: str | None
-    status: str = Field(description="`pending`, `attached` or `detaching`.")
+    status: str = Field(description="`pending`, `attaching`, `attached` or `detaching`.")
 
 
 class VolumeOut(ResourceOut):

@@ -97,6 +97,17 @@ class ComputePart(ProjectPart):
         self._connection.compute.reboot_server(cloud_id, "HARD" if hard else "SOFT")
 
     @at_border
+    def count_reboots(self, cloud_id: CloudId) -> int:
+        self._read(SERVERS, cloud_id)
+        return sum(action.action == "reboot" for action in self._connection.compute.server_actions(cloud_id))
+
+    @at_border
+    def count_reboots(self, cloud_id: CloudId) -> int:
+        self._read(SERVERS, cloud_id)
+        actions = self._connection.compute.server_actions(cloud_id)
+        return sum(1 for each in actions if each.action == "reboot")
+
+    @at_border
     def console_output(self, cloud_id: CloudId, *, lines: int) -> str:
         self._read(SERVERS, cloud_id)
         answer = self._connection.compute.get_server_console_output(cloud_id, length=lines)

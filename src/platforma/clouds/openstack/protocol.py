@@ -138,6 +138,12 @@ class ComputeCloud(Protocol):
     def reboot_server(self, cloud_id: CloudId, *, hard: bool) -> None:
         """Reboot the server. Each call is a reboot."""
 
+    def count_reboots(self, cloud_id: CloudId) -> int:
+        """Return how many reboots of the server the cloud has been asked for, by anybody and ever.
+
+        It counts before it acts: who has no answer to `reboot_server` learns from this whether it was heard.
+        """
+
     def console_output(self, cloud_id: CloudId, *, lines: int) -> str:
         """Return the last lines that the server wrote to its console."""
 
@@ -165,6 +171,9 @@ class VolumeCloud(Protocol):
 
     def detach_volume(self, server_cloud_id: CloudId, volume_cloud_id: CloudId) -> CloudVolume:
         """Ask for the volume to be detached from the server, unless it is not there or on its way."""
+
+    def list_server_volumes(self, server_cloud_id: CloudId) -> set[CloudId]:
+        """Return the volumes that the server has in Nova's eyes, whatever Cinder says."""
 
     def delete_volume(self, reference: Reference) -> bool:
         """Delete a volume; raises CloudConflict while it is attached or has snapshots."""

@@ -45,7 +45,7 @@ class VolumePart(ProjectPart):
         volume = _volume(self._read(VOLUMES, volume_cloud_id))
         if any(each.server_cloud_id == server_cloud_id for each in volume.attachments):
             return volume
-        if volume.status in _ATTACHING and self._is_attaching(server_cloud_id, volume_cloud_id):
+        if volume.status in _ATTACHING and volume_cloud_id in self._volumes_at(server_cloud_id):
             return volume
         if volume.status != "available":
             raise CloudConflict(f"The volume is {volume.status}.")
@@ -61,6 +61,16 @@ class VolumePart(ProjectPart):
         self._read(SERVERS, server_cloud_id)
         self._connection.compute.delete_volume_attachment(server_cloud_id, volume_cloud_id, ignore_missing=True)
         return _volume(self._read(VOLUMES, volume_cloud_id))
+
+    @at_border
+    def list_server_volumes(self, server_cloud_id: CloudId) -> set[CloudId]:
+        self._read(SERVERS, server_cloud_id)
+        return {each.volume_id for each in self._connection.compute.volume_attachments(server_cloud_id)}
+
+    @at_border
+    def list_server_volumes(self, server_cloud_id: CloudId) -> set[CloudId]:
+        self._read(SERVERS, server_cloud_id)
+        return self._volumes_at(server_cloud_id)
 
     @at_border
     def delete_volume(self, reference: Reference) -> bool:
@@ -80,10 +90,9 @@ class VolumePart(ProjectPart):
 
         return self._delete(SNAPSHOTS, reference, delete)
 
-    def _is_attaching(self, server_cloud_id: CloudId, volume_cloud_id: CloudId) -> bool:
-        """Say whether it is this server that the volume is on its way to: until it is there, only Nova knows."""
-        attachments = self._connection.compute.volume_attachments(server_cloud_id)
-        return any(each.volume_id == volume_cloud_id for each in attachments)
+    def _volumes_at(self, server_cloud_id: CloudId) -> set[CloudId]:
+        """Return what Nova says. While a volume is on its way, Cinder does not know yet to which server."""
+        return {str(each.volume_id) for each in self._connection.compute.volume_attachments(server_cloud_id)}
 
 
 def _volume(item: Any) -> CloudVolume:

@@ -100,6 +100,10 @@ class FakeComputePart(FakeProjectPart):
         self.state.settle(server, "ACTIVE")
 
     @cloud_call
+    def count_reboots(self, cloud_id: CloudId) -> int:
+        return int(self._get(CloudKind.SERVER, cloud_id).attributes.get("reboots", 0))
+
+    @cloud_call
     def console_output(self, cloud_id: CloudId, *, lines: int) -> str:
         server = self._get(CloudKind.SERVER, cloud_id)
         return "\n".join([f"{server.attributes['hostname']} line {number}" for number in range(lines)][-lines:])
@@ -193,6 +197,16 @@ class FakeVolumePart(FakeProjectPart):
             volume.status = "detaching"
             self.state.settle(volume, "available")
         return self._volume(volume)
+
+    @cloud_call
+    def list_server_volumes(self, server_cloud_id: CloudId) -> set[CloudId]:
+        server = self._get(CloudKind.SERVER, server_cloud_id)
+        return {
+            volume.cloud_id
+            for volume in self._list(CloudKind.VOLUME)
+            if volume.status != "available"
+            and any(each.server_cloud_id == server.cloud_id for each in volume.attributes["attachments"])
+        }
 
     @cloud_call
     def delete_volume(self, reference: Reference) -> bool:
