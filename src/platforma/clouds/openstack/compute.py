@@ -99,11 +99,6 @@ class ComputePart(ProjectPart):
     @at_border
     def count_reboots(self, cloud_id: CloudId) -> int:
         self._read(SERVERS, cloud_id)
-        return sum(action.action == "reboot" for action in self._connection.compute.server_actions(cloud_id))
-
-    @at_border
-    def count_reboots(self, cloud_id: CloudId) -> int:
-        self._read(SERVERS, cloud_id)
         actions = self._connection.compute.server_actions(cloud_id)
         return sum(1 for each in actions if each.action == "reboot")
 

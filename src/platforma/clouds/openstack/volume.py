@@ -65,11 +65,6 @@ class VolumePart(ProjectPart):
     @at_border
     def list_server_volumes(self, server_cloud_id: CloudId) -> set[CloudId]:
         self._read(SERVERS, server_cloud_id)
-        return {each.volume_id for each in self._connection.compute.volume_attachments(server_cloud_id)}
-
-    @at_border
-    def list_server_volumes(self, server_cloud_id: CloudId) -> set[CloudId]:
-        self._read(SERVERS, server_cloud_id)
         return self._volumes_at(server_cloud_id)
 
     @at_border
