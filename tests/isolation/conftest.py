@@ -24,16 +24,16 @@ from tests.isolation.world import PASSWORD, SALT, Databases, Tenancy, furnish
 
 configure_logs(level="ERROR")
 _PEPPER = SecretStr(new_key())
-_STRETCHED = asyncio.run(PasswordStretcher(_PEPPER.get_secret_value()).stretch(PASSWORD, SALT))
+STRETCHED = asyncio.run(PasswordStretcher(_PEPPER.get_secret_value()).stretch(PASSWORD, SALT))
 
 
-def _application(url: str) -> Any:
+def make_application(url: str) -> Any:
     return create_app(Settings(database={"portal": url}, pepper=_PEPPER))  # type: ignore[arg-type]
 
 
 def _inventory() -> list[Any]:
     """Take the inventory of the API and of the pages from the application itself."""
-    app = _application("postgresql://nobody@/nothing")
+    app = make_application("postgresql://nobody@/nothing")
     operations = list_operations(app.openapi())
     pages = getattr(app.state, "pages", None)
     return operations + (list_operations(pages.openapi()) if pages is not None else [])
@@ -96,7 +96,7 @@ class Stage:
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def stage(process_database: TestDatabase) -> AsyncIterator[Stage]:
     """A and B, shared by the tests of a process: they are attacked, and stay as they were."""
-    app = _application(process_database.url(DatabaseRole.PORTAL))
+    app = make_application(process_database.url(DatabaseRole.PORTAL))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         process_database.open(DatabaseRole.PORTAL) as portal,
@@ -105,7 +105,7 @@ async def stage(process_database: TestDatabase) -> AsyncIterator[Stage]:
         await psycopg.AsyncConnection.connect(process_database.administrator_url, autocommit=True) as administrator,
         httpx.AsyncClient(transport=transport) as client,
     ):
-        databases = Databases(portal, operator, provisioner, _STRETCHED)
+        databases = Databases(portal, operator, provisioner, STRETCHED)
         yield Stage(client, databases, administrator, await furnish(databases), await furnish(databases))
     await app.state.database.close()
 

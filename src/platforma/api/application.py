@@ -1,9 +1,11 @@
 """A FastAPI application behind the edge, with problem+json throughout."""
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Lifespan
 
 from platforma.api.edge import Edge
@@ -19,6 +21,7 @@ class Application(FastAPI):
     ) -> None:
         self._settings = settings
         self._cookie = cookie
+        self._methods: list[tuple[re.Pattern[str], list[str]]] | None = None
         super().__init__(
             docs_url=None,
             redoc_url=None,
@@ -27,7 +30,7 @@ class Application(FastAPI):
             generate_unique_id_function=lambda route: route.name,
             **kwargs,
         )
-        install_problem_handlers(self)
+        install_problem_handlers(self, self.allowed_methods)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put the edge around everything."""
@@ -51,3 +54,12 @@ class Application(FastAPI):
             schemes["session"] = {"type": "apiKey", "in": "cookie", "name": self._cookie}
             self.openapi_schema = document
         return self.openapi_schema
+
+    def allowed_methods(self, path: str) -> list[str]:
+        """Return every method that a path answers to, for the Allow header (RFC 9110, 15.5.6)."""
+        if self._methods is None:
+            self._methods = [
+                (compile_path(template)[0], [method.upper() for method in item])
+                for template, item in self.openapi()["paths"].items()
+            ]
+        return sorted({method for pattern, methods in self._methods if pattern.match(path) for method in methods})

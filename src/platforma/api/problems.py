@@ -1,5 +1,6 @@
 """Every error of the API as problem+json (RFC 9457), said once."""
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -58,8 +59,8 @@ def describe_validation(error: RequestValidationError) -> list[dict[str, str]]:
     ]
 
 
-def install_problem_handlers(app: FastAPI) -> None:
-    """Answer every error of an application with problem+json."""
+def install_problem_handlers(app: FastAPI, allowed_methods: Callable[[str], list[str]]) -> None:
+    """Answer every error of an application with problem+json. `allowed_methods` says what a path answers to."""
 
     @app.exception_handler(Problem)
     async def on_problem(request: Request, error: Problem) -> JSONResponse:
@@ -77,7 +78,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == 405:
-            return problem_response(MethodNotAllowed(), dict(error.headers or {}))
+            return problem_response(MethodNotAllowed(), {"Allow": ", ".join(allowed_methods(request.url.path))})
         if error.status_code == 404:
             return problem_response(NotFound())
         return problem_response(Invalid(str(error.detail)))
@@ -85,7 +86,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(DBAPIError)
     async def on_database(request: Request, error: DBAPIError) -> JSONResponse:
         log.error("database_error", path=request.url.path, error=type(error.orig).__name__, exc_info=error)
-        return problem_response(_describe_database(error))
+        return problem_response(describe_database_error(error))
 
     @app.exception_handler(Exception)
     async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
@@ -93,7 +94,8 @@ def install_problem_handlers(app: FastAPI) -> None:
         return problem_response(Problem())
 
 
-def _describe_database(error: DBAPIError) -> Problem:
+def describe_database_error(error: DBAPIError) -> Problem:
+    """Say what a database error means to the caller; log it first."""
     if error.connection_invalidated or type(error.orig).__name__ in ("OperationalError", "PoolTimeout"):
         return Unavailable("The database does not answer. Try again in a moment; nothing was changed.")
     if isinstance(error, IntegrityError):

@@ -10,11 +10,15 @@ from ua_parser import parse
 
 from platforma.api.fields import Input, Output
 from platforma.authentication.models import Session
+from platforma.authentication.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH
 from platforma.authentication.permissions import PERMISSIONS, Permission, Role
 from platforma.authentication.principals import Principal
 
 Email = Annotated[str, StringConstraints(min_length=3, max_length=254, pattern=r"^[^\x00\s@]+@[^\x00\s@]+$")]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
+NewPassword = Annotated[
+    str, StringConstraints(min_length=MINIMUM_LENGTH, max_length=MAXIMUM_LENGTH, pattern=r"^[^\x00]*$")
+]
 Token = Annotated[str, StringConstraints(min_length=20, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -29,7 +33,7 @@ class PasswordChange(Input):
     """The present password and a new one of 12 to 256 characters."""
 
     present_password: Password = Field(examples=["correct horse battery staple"])
-    new_password: Password = Field(examples=["a sentence is a good password"])
+    new_password: NewPassword = Field(examples=["a sentence is a good password"])
 
 
 class InvitationToken(Input):
@@ -41,7 +45,7 @@ class InvitationToken(Input):
 class InvitationAcceptance(InvitationToken):
     """The token of an invitation, and the password to set."""
 
-    password: Password
+    password: NewPassword = Field(examples=["a sentence is a good password"])
 
 
 class InvitedOut(Output):

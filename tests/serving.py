@@ -1,0 +1,33 @@
+"""The real application, served on a free loopback port by the server that production uses."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+_DEADLINE_SECONDS = 20
+
+
+@contextmanager
+def served(app: Any) -> Iterator[int]:
+    """Serve an application in a thread of its own; yield the port."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_config=None, access_log=False, proxy_headers=False, server_header=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + _DEADLINE_SECONDS
+    while not server.started:
+        if time.monotonic() > deadline or not thread.is_alive():
+            raise RuntimeError("The application did not start.")
+        thread.join(0.01)
+    try:
+        port: int = server.servers[0].sockets[0].getsockname()[1]
+        yield port
+    finally:
+        server.should_exit = True
+        thread.join(_DEADLINE_SECONDS)
