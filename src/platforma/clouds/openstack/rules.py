@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from ipaddress import ip_network
 
-from platforma.clouds.openstack.resources import CloudId
+from platforma.clouds.openstack.resources import CloudId, RuleSpec
 
 _PROTOCOL_NAMES = {"1": "icmp", "6": "tcp", "17": "udp", "58": "ipv6-icmp", "icmpv6": "ipv6-icmp"}
 _ALL_PROTOCOLS = {None, "any", "0"}
@@ -56,4 +56,17 @@ def admitted_traffic(
         remote_ip_prefix=None if prefix is None or prefix.prefixlen == 0 else str(prefix),
         remote_group_cloud_id=remote_group_cloud_id,
         address_group=address_group,
+    )
+
+
+def wanted_traffic(rule: RuleSpec) -> Traffic:
+    """Return the traffic of a rule as it is asked for."""
+    return admitted_traffic(
+        direction=rule.direction,
+        ethertype=rule.ethertype,
+        protocol=rule.protocol,
+        port_range_min=rule.port_range_min,
+        port_range_max=rule.port_range_max,
+        remote_ip_prefix=rule.remote_ip_prefix,
+        remote_group_cloud_id=rule.remote_group_cloud_id,
     )

@@ -16,7 +16,7 @@ from platforma.clouds.openstack.resources import (
     RuleSpec,
     cloud_name,
 )
-from platforma.clouds.openstack.rules import Traffic, admitted_traffic
+from platforma.clouds.openstack.rules import Traffic, admitted_traffic, wanted_traffic
 from platforma.clouds.openstack.translation import at_border
 
 DEFAULT_GROUP = "default"
@@ -89,7 +89,7 @@ class SecurityPart(ProjectPart):
 
     def _converge(self, group: Any, rules: Sequence[RuleSpec]) -> dict[UUID, CloudId]:
         """Delete the rules that are not wanted, then add those that are missing, in one request for all."""
-        wanted = {_wanted_traffic(rule): rule for rule in reversed(rules)}
+        wanted = {wanted_traffic(rule): rule for rule in reversed(rules)}
         present: dict[Traffic, CloudId] = {}
         for rule in required(group.security_group_rules, "rules"):
             traffic = _present_traffic(rule)
@@ -103,23 +103,11 @@ class SecurityPart(ProjectPart):
                 present[_present_traffic(made)] = made["id"]
         if set(present) != set(wanted):
             raise CloudAnswerInvalid("The rules that it made are not those that were asked for.")
-        return {rule.id: present[_wanted_traffic(rule)] for rule in rules}
+        return {rule.id: present[wanted_traffic(rule)] for rule in rules}
 
 
 def _security_group(item: Any) -> CloudSecurityGroup:
     return CloudSecurityGroup(cloud_id=required(item.id, "id"), name=required(item.name, "name"))
-
-
-def _wanted_traffic(rule: RuleSpec) -> Traffic:
-    return admitted_traffic(
-        direction=rule.direction,
-        ethertype=rule.ethertype,
-        protocol=rule.protocol,
-        port_range_min=rule.port_range_min,
-        port_range_max=rule.port_range_max,
-        remote_ip_prefix=rule.remote_ip_prefix,
-        remote_group_cloud_id=rule.remote_group_cloud_id,
-    )
 
 
 def _present_traffic(rule: Any) -> Traffic:

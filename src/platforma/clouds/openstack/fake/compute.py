@@ -161,11 +161,11 @@ class FakeVolumePart(FakeProjectPart):
 
     @cloud_call
     def get_volume(self, cloud_id: CloudId) -> CloudVolume:
-        return self._volume(self._get(CloudKind.VOLUME, cloud_id))
+        return self._volume(self._get_volume(cloud_id))
 
     @cloud_call
     def extend_volume(self, cloud_id: CloudId, *, size_gib: int) -> CloudVolume:
-        volume = self._get(CloudKind.VOLUME, cloud_id)
+        volume = self._get_volume(cloud_id)
         if volume.attributes["size_gib"] < size_gib and volume.status != "extending":
             refuse_if(volume.status not in {"available", "in-use"}, f"Volume status is {volume.status}.")
             volume.attributes["size_gib"] = size_gib
@@ -176,7 +176,7 @@ class FakeVolumePart(FakeProjectPart):
     @cloud_call
     def attach_volume(self, server_cloud_id: CloudId, volume_cloud_id: CloudId) -> CloudVolume:
         server = self._get(CloudKind.SERVER, server_cloud_id)
-        volume = self._get(CloudKind.VOLUME, volume_cloud_id)
+        volume = self._get_volume(volume_cloud_id)
         attachments = volume.attributes["attachments"]
         if any(each.server_cloud_id == server.cloud_id for each in attachments):
             return self._volume(volume)
@@ -190,7 +190,7 @@ class FakeVolumePart(FakeProjectPart):
 
     @cloud_call
     def detach_volume(self, server_cloud_id: CloudId, volume_cloud_id: CloudId) -> CloudVolume:
-        volume = self._get(CloudKind.VOLUME, volume_cloud_id)
+        volume = self._get_volume(volume_cloud_id)
         is_there = any(each.server_cloud_id == server_cloud_id for each in volume.attributes["attachments"])
         if is_there and volume.status != "detaching":
             refuse_if(volume.status != "in-use", f"Volume status is {volume.status}.")
@@ -225,6 +225,12 @@ class FakeVolumePart(FakeProjectPart):
     def delete_snapshot(self, reference: Reference) -> bool:
         return self._delete(CloudKind.SNAPSHOT, reference, self.state.remove)
 
+    def _get_volume(self, cloud_id: CloudId) -> FakeObject:
+        volume = self._get(CloudKind.VOLUME, cloud_id)
+        if volume.status == "available":
+            volume.attributes["attachments"] = []
+        return volume
+
     def _free_device(self, server_cloud_id: CloudId) -> str:
         others = [
             each
@@ -235,8 +241,6 @@ class FakeVolumePart(FakeProjectPart):
         return f"/dev/vd{chr(ord('b') + len(others))}"
 
     def _volume(self, item: FakeObject) -> CloudVolume:
-        if item.status == "available":
-            item.attributes["attachments"] = []
         is_shown = item.status in {"in-use", "detaching"}
         return CloudVolume(
             cloud_id=item.cloud_id,

@@ -2,7 +2,6 @@
 
 import ipaddress
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID, uuid4
 
 from platforma.clouds.openstack.errors import CloudConflict, CloudQuotaExceeded, CloudRefused
@@ -20,6 +19,7 @@ from platforma.clouds.openstack.resources import (
     Reference,
     RuleSpec,
 )
+from platforma.clouds.openstack.rules import wanted_traffic
 
 DEFAULT_GROUP = "default"
 
@@ -162,10 +162,10 @@ class FakeSecurityPart(FakeProjectPart):
         quota = self.state.quotas.get(self.project_id, {}).get("security_group_rules")
         if quota is not None and len(rules) > quota:
             raise CloudQuotaExceeded(f"security_group_rules: {quota}.")
-        present = {_traffic(rule): cloud_id for cloud_id, rule in group.attributes["rules"].items()}
-        ids = {_traffic(rule): present.get(_traffic(rule)) or str(uuid4()) for rule in rules}
-        group.attributes["rules"] = {ids[_traffic(rule)]: rule for rule in rules}
-        return {rule.id: ids[_traffic(rule)] for rule in rules}
+        present = {wanted_traffic(rule): cloud_id for cloud_id, rule in group.attributes["rules"].items()}
+        ids = {wanted_traffic(rule): present.get(wanted_traffic(rule)) or str(uuid4()) for rule in rules}
+        group.attributes["rules"] = {ids[wanted_traffic(rule)]: rule for rule in rules}
+        return {rule.id: ids[wanted_traffic(rule)] for rule in rules}
 
     @cloud_call
     def delete_security_group(self, reference: Reference) -> bool:
@@ -211,16 +211,3 @@ class FakeSecurityPart(FakeProjectPart):
                     raise CloudConflict("No more IP addresses available.")
                 addresses.append(FixedAddress(subnet_cloud_id=subnet.cloud_id, address=address))
         return addresses
-
-
-def _traffic(rule: RuleSpec) -> tuple[Any, ...]:
-    """Return what makes two rules the same to the cloud: everything but our id and the description."""
-    return (
-        rule.direction,
-        rule.ethertype,
-        rule.protocol,
-        rule.port_range_min,
-        rule.port_range_max,
-        rule.remote_ip_prefix,
-        rule.remote_group_cloud_id,
-    )
