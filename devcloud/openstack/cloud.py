@@ -14,7 +14,7 @@ from devcloud.openstack.configuration import write_configuration
 from devcloud.openstack.credentials import Credentials, read_credentials, write_credentials
 from devcloud.openstack.layout import DEFAULT_VENV, NAMES, Layout
 from devcloud.openstack.rest import Client
-from devcloud.openstack.settings import choose_settings, find_settings
+from devcloud.openstack.settings import check_versions, choose_settings, find_settings
 from devcloud.openstack.venv import install
 
 Report = Callable[[str], None]
@@ -51,6 +51,7 @@ def up(
     layout = Layout(state.resolve())
     layout.state.parent.mkdir(parents=True, exist_ok=True)
     with layout.locked():
+        check_versions(layout)  # before a new installation pulls the rug from under what runs
         known = find_settings(layout)
         if layout.clouds.exists() and known and port in (None, known.port) and status(state).is_up:
             report("already up")

@@ -15,7 +15,7 @@ EXTERNAL_NETWORK = "public"
 @dataclasses.dataclass(frozen=True)
 class Admin:
     username: str
-    password: str
+    password: str = dataclasses.field(repr=False)
     project_name: str = "admin"
     user_domain_name: str = "Default"
     project_domain_name: str = "Default"

@@ -106,12 +106,15 @@ def _started(pid: int) -> str | None:
     """The start time of a living process in clock ticks since boot (proc(5), field 22 of stat)."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # a dead child of ours would stay in /proc until it is waited for
+    process = Path(f"/proc/{pid}")
     try:
         # The command's name may hold anything, also spaces and brackets: count from its last bracket.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = (process / "stat").read_text().rpartition(")")[2].split()
+        # A killed process is a zombie before its other threads have ended; until then it holds its ports.
+        is_dead = fields[0] in "ZX" and len(list((process / "task").iterdir())) == 1
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else fields[19]
+    return None if is_dead else fields[19]
 
 
 def _spawn(arguments: list[str], environment: dict[str, str], output: Path) -> int:

@@ -42,13 +42,10 @@ def find_settings(layout: Layout) -> Settings | None:
     return Settings(**json.loads(text))
 
 
-def choose_settings(layout: Layout, port: int | None, *, is_running: bool) -> Settings:
-    """The state's settings, made at its first start and kept from then on.
+def check_versions(layout: Layout) -> None:
+    """Raise DevcloudError when other versions of OpenStack made the state.
 
-    The ports stay what they were unless `port` asks for others, or somebody else has taken one while
-    the cloud was down; Keystone's catalogue follows at the next start. Raises DevcloudError when the
-    ports asked for are taken, and when the state was made by other versions of OpenStack: Neutron's
-    schema cannot be upgraded on SQLite.
+    Neutron's migrations do not run on SQLite, so there is no way to upgrade it.
     """
     known = find_settings(layout)
     if known is not None and known.versions != versions_digest():
@@ -56,6 +53,16 @@ def choose_settings(layout: Layout, port: int | None, *, is_running: bool) -> Se
             f"{layout.state} was made by other versions of OpenStack and cannot be upgraded: "
             f"run `python -m devcloud.openstack down --wipe --state {layout.state}` first"
         )
+
+
+def choose_settings(layout: Layout, port: int | None, *, is_running: bool) -> Settings:
+    """The state's settings, made at its first start and kept from then on.
+
+    The ports stay what they were unless `port` asks for others, or somebody else has taken one while
+    the cloud was down; Keystone's catalogue follows at the next start. Raises DevcloudError when the
+    ports asked for are taken.
+    """
+    known = find_settings(layout)
     if known is not None and is_running:
         if port not in (None, known.port):
             raise DevcloudError(f"the cloud runs on port {known.port}: stop it before moving it to {port}")

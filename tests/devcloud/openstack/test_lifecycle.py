@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from devcloud.openstack.errors import StartError
 from devcloud.openstack.layout import NAMES, Layout
 from devcloud.openstack.ports import free_ports
 from devcloud.openstack.processes import find_pid, is_running
+from devcloud.openstack.settings import choose_settings, write_private
 from tests.devcloud.openstack.clients import connect_member, create_member
 from tests.devcloud.openstack.resources import attach, build, detach, remove
 
@@ -96,6 +98,9 @@ def test_the_catalogue_follows_the_cloud_to_other_ports(state: Path) -> None:
     with connect_member(after, member) as cloud:
         assert cloud.compute.get_endpoint() == f"http://127.0.0.1:{port + NAMES.index('nova')}/v2.1"
         assert list(cloud.compute.servers()) == []
+        # Seeded anew at each start, and nothing is there twice.
+        assert sorted(image.name for image in cloud.image.images()) == ["cirros-0.6", "debian-12"]
+        assert [network.name for network in cloud.network.networks()] == ["public"]
 
 
 def test_a_service_that_dies_is_named_with_its_last_words(tmp_path: Path) -> None:
@@ -105,6 +110,15 @@ def test_a_service_that_dies_is_named_with_its_last_words(tmp_path: Path) -> Non
         up(state)
     assert len(str(caught.value).splitlines()) <= 21
     assert not any(is_running(Layout(state), name) for name in NAMES)
+
+
+def test_a_state_of_other_versions_is_refused(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "openstack")
+    layout.create()
+    settings = choose_settings(layout, None, is_running=False)
+    write_private(layout.settings, dataclasses.asdict(dataclasses.replace(settings, versions="older")))
+    with pytest.raises(DevcloudError, match="down --wipe"):
+        up(layout.state)
 
 
 def test_ports_that_are_taken_are_refused_at_once(tmp_path: Path) -> None:

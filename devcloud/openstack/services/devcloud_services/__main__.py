@@ -17,7 +17,7 @@ def main():
         runtime = Runtime.load(service, state)
         module = importlib.import_module(f"devcloud_services.{service}")
         module.prepare(runtime)
-        sqlite.queue_writers()
+        sqlite.change_oslo_db()
         application = module.make_application(runtime)
         policies.load(service)
         serving.serve(application, runtime)

@@ -22,7 +22,7 @@ def make_application(runtime):
     import cinder.cmd.volume as volume_command
 
     if runtime.is_new():
-        runtime.forget_databases("cinder")
+        runtime.create_databases("cinder")
         _make_database(runtime)
     from cinder.wsgi.api import application
 
@@ -39,8 +39,7 @@ def _make_database(runtime):
     objects.register_all()
     cfg.CONF(sys.argv[1:], project="cinder", version=version.version_string())
     migration.db_sync()
-    runtime.made("cinder")
-    runtime.say("database made")
+    runtime.databases_are_made()
 
 
 def _start_workers(host_option):

@@ -11,7 +11,7 @@ def prepare(runtime):
 
 def make_application(runtime):
     if runtime.is_new():
-        runtime.forget_databases("glance")
+        runtime.create_databases("glance")
         _make_database(runtime)
     from glance.wsgi.api import application
 
@@ -25,5 +25,4 @@ def _make_database(runtime):
     files = [str(runtime.etc / "glance-api.conf")]
     manage.CONF([], project="glance", prog="glance-api", default_config_files=files)
     manage.DbCommands().sync()
-    runtime.made("glance")
-    runtime.say("database made")
+    runtime.databases_are_made()

@@ -23,7 +23,7 @@ def prepare(runtime):
 def make_application(runtime):
     is_new = runtime.is_new()
     if is_new:
-        runtime.forget_databases("keystone")
+        runtime.create_databases("keystone")
         for repository in ("fernet", "credential"):
             _make_keys(runtime.state / "keystone" / repository)
     from keystone.wsgi.api import application
@@ -50,7 +50,6 @@ def _make_database(runtime):
     from keystone.common.sql import upgrades
 
     upgrades.offline_sync_database_to_version()
-    runtime.say("database made")
     bootstrap.backends.load_backends = lambda: None  # the application has loaded them
     admin = bootstrap.Bootstrapper()
     admin.admin_username = admin.project_name = admin.admin_role_name = "admin"
@@ -86,8 +85,7 @@ def _make_database(runtime):
                 enabled=True,
             )
             providers.catalog_api.create_endpoint(endpoint["id"], endpoint)
-    runtime.made("keystone")
-    runtime.say("bootstrapped")
+    runtime.databases_are_made()
 
 
 def _point_catalogue_here(runtime):

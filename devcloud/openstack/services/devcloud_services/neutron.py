@@ -22,7 +22,7 @@ def prepare(runtime):
 def make_application(runtime):
     messaging.wake_at_once()
     if runtime.is_new():
-        runtime.forget_databases("neutron")
+        runtime.create_databases("neutron")
         _make_database(runtime)
     from neutron.wsgi.api import application
 
@@ -60,5 +60,4 @@ def _make_database(runtime):
             )
             connection.execute(rules.values(standard_attr_id=standard.inserted_primary_key[0], **rule))
     engine.dispose()
-    runtime.made("neutron")
-    runtime.say("database made")
+    runtime.databases_are_made()

@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import uuid
 
-from devcloud_services import messaging, sqlite
+from devcloud_services import messaging
 
 
 def prepare(runtime):
@@ -26,7 +26,7 @@ def make_application(runtime):
 
     wsgi_app.init_global_data([str(runtime.configuration)], "osapi_compute", "nova-api-os-compute")
     if runtime.is_new():
-        runtime.forget_databases("nova_api", "nova_cell0", "nova_cell1")
+        runtime.create_databases("nova_api", "nova_cell0", "nova_cell1")
         _make_databases(runtime)
     from nova.wsgi.osapi_compute import application
 
@@ -48,7 +48,6 @@ def _make_databases(runtime):
         contextlib.closing(sqlite3.connect(runtime.database("nova_cell0"))) as cell0,
     ):
         cell1.backup(cell0)
-    sqlite.set_wal(runtime.database("nova_api"))
     admin = context.get_admin_context()
     connection = nova.conf.CONF.database.connection
     objects.CellMapping(
@@ -66,8 +65,7 @@ def _make_databases(runtime):
         database_connection=connection,
         disabled=False,
     ).create()
-    runtime.made("nova_api", "nova_cell0", "nova_cell1")
-    runtime.say("databases made")
+    runtime.databases_are_made()
 
 
 def _start_workers(runtime):

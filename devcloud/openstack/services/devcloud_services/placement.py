@@ -12,9 +12,9 @@ def prepare(runtime):
 def make_application(runtime):
     is_new = runtime.is_new()
     if is_new:
-        runtime.forget_databases("placement")
+        runtime.create_databases("placement")
     from placement.wsgi.api import application  # makes its database: sync_on_startup
 
     if is_new:
-        runtime.made("placement")
+        runtime.databases_are_made()
     return application

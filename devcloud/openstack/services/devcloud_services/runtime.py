@@ -47,17 +47,15 @@ class Runtime:
         """Whether this service has still to make its databases."""
         return not self._made.exists()
 
-    def made(self, *databases):
-        """Say that the databases are complete; until then a start begins them anew."""
-        for name in databases:
-            sqlite.set_wal(self.database(name))
-        self._made.touch()
+    def create_databases(self, *names):
+        """Begin anew: what is there is what a start that failed half-way has left."""
+        for name in names:
+            sqlite.create_database(self.database(name))
 
-    def forget_databases(self, *databases):
-        """Remove what a start that failed half-way has left."""
-        for name in databases:
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{self.database(name)}{suffix}").unlink(missing_ok=True)
+    def databases_are_made(self):
+        """Say that they are complete; until then a start begins them anew."""
+        self._made.touch()
+        self.say("database made")
 
     def say(self, what):
         print(f"{self.service}: {what} after {time.monotonic() - self.begun:.1f} s", flush=True)
