@@ -6,16 +6,15 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 
 from platforma.database.tenant_session import WriteSession
 from platforma.operations.claims import Claim
 from platforma.operations.cloud_access import OPENSTACK
 from platforma.operations.models import Operation, OperationStatus, Plane, Resource, ResourceStatus
 from platforma.operations.reconciling import Reconciler, Reconcilers
-from platforma.operations.recording import end_without_resource
+from platforma.operations.recording import end_without_resource, fail_operation
 from platforma.operations.service import defer_operation
-from platforma.operations.troubles import INTERNAL_TROUBLE, UNKNOWN_KIND
+from platforma.operations.troubles import UNKNOWN_KIND
 from platforma.tenants.models import CloudCredential, Tenant
 
 logger = structlog.get_logger(__name__)
@@ -41,9 +40,7 @@ async def claim_operation(
     operation.started_at = operation.started_at or now
     reconciler = reconcilers.find(plane, operation.resource_kind)
     if reconciler is None:
-        operation.status = OperationStatus.FAILED
-        operation.error = UNKNOWN_KIND.problem()
-        operation.finished_at = now
+        fail_operation(operation, UNKNOWN_KIND, now=now)
         logger.error("no reconciler", action=operation.action, kind=operation.resource_kind)
         return None
     resource = await _mark_resource(session, reconciler, operation.resource_id)
@@ -55,16 +52,8 @@ async def claim_operation(
         if sealed is None:
             await _wait(session, operation, "Your cloud is being set up", ONBOARDING_DELAY_SECONDS)
             return None
-    trouble = None
-    view = None
-    try:
-        view = await reconciler.load(session, operation.resource_id)
-    except DBAPIError:
-        raise
-    except Exception:
-        logger.exception("load raised", action=operation.action)
-        trouble = INTERNAL_TROUBLE
-    if view is None and trouble is None:
+    view = await reconciler.load(session, operation.resource_id)
+    if view is None:
         end_without_resource(operation, now=now)
         return None
     operation.claim = token
@@ -78,7 +67,6 @@ async def claim_operation(
         operation.resource_id,
         view,
         sealed,
-        trouble,
     )
 
 

@@ -6,15 +6,11 @@ from uuid import UUID
 
 from platforma.operations.models import Plane
 from platforma.operations.reconciling import Reconciler
-from platforma.operations.troubles import Trouble
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to take one step of an operation, and what is needed for it.
-
-    `trouble` is set when it is clear before the step that it cannot be taken.
-    """
+    """The right to take one step of an operation, and what is needed for it."""
 
     token: UUID
     operation_id: UUID
@@ -25,4 +21,3 @@ class Claim:
     resource_id: UUID
     view: Any
     sealed: bytes | None
-    trouble: Trouble | None = None

@@ -26,7 +26,7 @@ from platforma.operations.cloud_access import CloudAccess
 from platforma.operations.fence import Fence, StepTimeUp
 from platforma.operations.models import Operation
 from platforma.operations.reconciling import Outcome, Reconcilers, Step
-from platforma.operations.recording import record_step, record_trouble
+from platforma.operations.recording import fail_operation, record_step, record_trouble
 from platforma.operations.service import defer_operation
 from platforma.operations.troubles import INTERNAL_TROUBLE, Trouble, trouble_of
 from platforma.settings import WorkerSettings
@@ -93,6 +93,12 @@ class Engine:
         except NotBoundError:
             logger.info("operation is not there any more")
             return False
+        except DBAPIError:
+            raise
+        except Exception:
+            logger.exception("operation cannot be loaded")
+            await self._fail(operation_id)
+            return False
         if claim is None:
             return False
         self._seam("claimed")
@@ -115,8 +121,6 @@ class Engine:
 
     async def _take_step(self, claim: Claim) -> Step | Trouble:
         """Run the step in a thread. A thread cannot be stopped, but its fence stops its calls of the cloud."""
-        if claim.trouble is not None:
-            return claim.trouble
         fence = Fence(self._limits.seconds)
         future = asyncio.get_running_loop().run_in_executor(self._executor, self._step, claim, fence)
         try:
@@ -181,6 +185,13 @@ class Engine:
             logger.warning("claim was lost; nothing is recorded", action=claim.action)
             return None
         return operation
+
+    async def _fail(self, operation_id: UUID) -> None:
+        """End an operation whose rows a reconciler cannot even load: it would be so every time."""
+        async with self._database.write(OperationBinding(operation_id)) as session:
+            operation = await session.get(Operation, operation_id, with_for_update=True)
+            if operation is not None:
+                fail_operation(operation, INTERNAL_TROUBLE, now=self._clock())
 
     async def _hand_back(self, claim: Claim) -> None:
         """Give the operation back to the queue: this worker has to stop in mid-step."""

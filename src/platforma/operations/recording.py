@@ -36,8 +36,9 @@ async def record_step(session: WriteSession, operation: Operation, claim: Claim,
     operation.finished_at = now
     operation.step = None
     if step.outcome is Outcome.FAILED:
-        _fail(operation, Trouble("cloud-error", "The cloud could not do it", step.words or ""), step.words or "", now)
-        _show_error(resource, step.words or "")
+        trouble = Trouble("cloud-error", "The cloud could not do it", step.words or "")
+        fail_operation(operation, trouble, now=now)
+        _show_error(resource, trouble.detail)
     elif step.outcome is Outcome.GONE:
         end_without_resource(operation, now=now)
         if resource is not None:
@@ -77,7 +78,7 @@ async def record_trouble(
     detail = trouble.detail
     if trouble.is_transient:
         detail = f"{detail} It was tried again and again for {_duration(lasted)}. Try it once more later."
-    _fail(operation, trouble, detail, now)
+    fail_operation(operation, trouble, now=now, detail=detail)
     _show_error(resource, detail)
     return None
 
@@ -93,6 +94,15 @@ def end_without_resource(operation: Operation, *, now: datetime) -> None:
     operation.finished_at = now
 
 
+def fail_operation(operation: Operation, trouble: Trouble, *, now: datetime, detail: str | None = None) -> None:
+    """End an operation in failure, for this reason."""
+    operation.status = OperationStatus.FAILED
+    operation.step = None
+    operation.error = trouble.problem(detail)
+    operation.claim = None
+    operation.finished_at = now
+
+
 def _go_on(operation: Operation, step: Step) -> float:
     """Show what is done or waited for. What is waited for long is looked at less and less often."""
     is_waiting_on = step.after_seconds > 0 and step.words == operation.step
@@ -101,13 +111,6 @@ def _go_on(operation: Operation, step: Step) -> float:
     operation.progress = step.progress if step.progress is not None else operation.progress
     slower = 1.2 ** max(0, min(operation.attempts - PATIENT_POLLS, 40))
     return max(step.after_seconds, min(SLOWEST_POLL_SECONDS, step.after_seconds * slower))
-
-
-def _fail(operation: Operation, trouble: Trouble, detail: str, now: datetime) -> None:
-    operation.status = OperationStatus.FAILED
-    operation.step = None
-    operation.error = trouble.problem(detail)
-    operation.finished_at = now
 
 
 def _show_error(resource: Resource | None, reason: str) -> None:
