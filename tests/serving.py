@@ -8,15 +8,15 @@ from typing import Any
 
 import uvicorn
 
+from platforma.api.server import server_config
+
 _DEADLINE_SECONDS = 20
 
 
 @contextmanager
 def served(app: Any) -> Iterator[int]:
     """Serve an application in a thread of its own; yield the port."""
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_config=None, access_log=False, proxy_headers=False, server_header=False
-    )
+    config = server_config(app, host="127.0.0.1", port=0)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

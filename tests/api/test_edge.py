@@ -1,0 +1,210 @@
+"""The edge: hosts, targets, cross-site changes and bodies, before any endpoint sees them (A06, A17, P01)."""
+
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from platforma.api.edge import Edge
+from platforma.kit.hosts import parse_host
+from tests.serving import served
+
+MAXIMUM = 2048
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with what an endpoint would see."""
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    seen = {"host": scope["state"]["host"], "address": scope["state"]["address"], "bytes": len(body)}
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": json.dumps(seen).encode()})
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with served(Edge(echo, maximum_body_bytes=MAXIMUM)) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def proxied_port() -> Iterator[int]:
+    with served(Edge(echo, maximum_body_bytes=MAXIMUM, trusted_proxies=["127.0.0.0/8", "10.0.0.0/8"])) as port:
+        yield port
+
+
+def speak(port: int, request: bytes) -> bytes:
+    """Send bytes as they are, and return the answer's bytes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+    return answer
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+def test_a_plain_request_passes(port: int) -> None:
+    answer = speak(port, b"GET /x HTTP/1.1\r\nHost: A.Localhost:8080\r\nConnection: close\r\n\r\n")
+    assert status(answer) == 200
+    assert b'"host": "a.localhost"' in answer
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET /x HTTP/1.1\r\nHost: a.localhost\r\nHost: b.localhost\r\nConnection: close\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nConnection: close\r\n\r\n",
+        b"GET /x HTTP/1.0\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nHost: a.localhost.\r\nConnection: close\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nHost: a.localhost@b.localhost\r\nConnection: close\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nHost: a.localhost, b.localhost\r\nConnection: close\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nHost: a.localhost:80:80\r\nConnection: close\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nHost: \xc3\xa4.localhost\r\nConnection: close\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n\r\n",
+        b"GET http://b.localhost/x HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n",
+        b"POST /api/x HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+        b"TRACE /x HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n",
+        b"CONNECT /x HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n",
+    ],
+    ids=range(13),
+)
+def test_odd_requests_are_refused(port: int, request_bytes: bytes) -> None:
+    """Two hosts, none, a trailing dot, user parts, absolute-form targets, two lengths, odd methods."""
+    assert 400 <= status(speak(port, request_bytes)) < 500
+
+
+class TestChanges:
+    """A17: changes that another site asks for."""
+
+    def post(self, port: int, **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        content = named.pop("body", "{}").encode()
+        named.setdefault("content-type", "application/json")
+        return httpx.post(
+            f"http://127.0.0.1:{port}/api/x", headers={"host": "a.localhost:8080", **named}, content=content
+        )
+
+    def test_the_portal_itself_may_ask(self, port: int) -> None:
+        assert self.post(port, sec_fetch_site="same-origin", origin="http://a.localhost:8080").status_code == 200
+        assert self.post(port, sec_fetch_site="none").status_code == 200
+        assert self.post(port, origin="http://a.localhost:8080").status_code == 200
+        assert self.post(port).status_code == 200
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"sec_fetch_site": "cross-site"},
+            {"sec_fetch_site": "same-site"},
+            {"sec_fetch_site": "anything"},
+            {"sec_fetch_site": "cross-site", "origin": "http://a.localhost:8080"},
+            {"origin": "http://b.localhost:8080"},
+            {"origin": "http://a.localhost:8081"},
+            {"origin": "http://evil.a.localhost:8080"},
+            {"origin": "null"},
+            {"origin": "http://a.localhost:8080@evil.example"},
+            {"origin": "file://a.localhost:8080"},
+            {"sec_fetch_site": "same-origin", "origin": "http://evil.example"},
+        ],
+        ids=range(11),
+    )
+    def test_others_may_not(self, port: int, headers: dict[str, str]) -> None:
+        response = self.post(port, **headers)
+        assert response.status_code == 403
+        assert response.headers["content-type"] == "application/problem+json"
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "text/json",
+            "application/jsonp",
+            "",
+        ],
+    )
+    def test_json_is_application_json_only(self, port: int, kind: str) -> None:
+        assert self.post(port, content_type=kind).status_code == 415
+
+    def test_a_charset_is_no_other_type(self, port: int) -> None:
+        assert self.post(port, content_type="application/json; charset=utf-8").status_code == 200
+
+    def test_reading_is_not_a_change(self, port: int) -> None:
+        headers = {"host": "a.localhost", "sec-fetch-site": "cross-site"}
+        assert httpx.get(f"http://127.0.0.1:{port}/api/x", headers=headers).status_code == 200
+
+
+class TestBodies:
+    def test_an_announced_large_body_is_refused_unread(self, port: int) -> None:
+        request = b"POST /api/x HTTP/1.1\r\nHost: a.localhost\r\nContent-Type: application/json\r\nContent-Length: 9999999\r\n\r\n"
+        assert status(speak(port, request)) == 413
+
+    def test_an_unannounced_large_body_is_refused(self, port: int) -> None:
+        def endless() -> Iterator[bytes]:
+            for _ in range(100):
+                yield b"x" * 100
+
+        headers = {"host": "a.localhost", "content-type": "application/json"}
+        response = httpx.post(f"http://127.0.0.1:{port}/api/x", headers=headers, content=endless())
+        assert response.status_code == 413
+
+    def test_an_unannounced_small_body_arrives_whole(self, port: int) -> None:
+        headers = {"host": "a.localhost", "content-type": "application/json"}
+        response = httpx.post(f"http://127.0.0.1:{port}/api/x", headers=headers, content=iter([b"{", b'"a": 1', b"}"]))
+        assert response.json()["bytes"] == 8
+
+
+class TestAddresses:
+    """A21: who calls is decided by the connection, and by a proxy only if it is a trusted one."""
+
+    def address(self, port: int, forwarded: str) -> Any:
+        headers = {"host": "a.localhost", "x-forwarded-for": forwarded}
+        return httpx.get(f"http://127.0.0.1:{port}/x", headers=headers).json()["address"]
+
+    def test_nobody_is_believed_by_default(self, port: int) -> None:
+        assert self.address(port, "203.0.113.9") == "127.0.0.1"
+
+    def test_a_trusted_proxy_is_believed_from_the_right(self, proxied_port: int) -> None:
+        assert self.address(proxied_port, "203.0.113.9") == "203.0.113.9"
+        assert self.address(proxied_port, "198.51.100.1, 203.0.113.9") == "203.0.113.9"
+        assert self.address(proxied_port, "198.51.100.1, 203.0.113.9, 10.0.0.5") == "203.0.113.9"
+        assert self.address(proxied_port, "junk") == "unknown"
+
+
+def test_every_answer_is_hardened(port: int) -> None:
+    for target in (b"/x", b"/api/x"):
+        answer = speak(port, b"GET " + target + b" HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n").lower()
+        assert b"content-security-policy: default-src 'none'" in answer
+        assert b"x-content-type-options: nosniff" in answer
+        assert b"cache-control: no-store" in answer
+        assert b"server:" not in answer
+
+
+@given(st.text(max_size=80))
+def test_hosts_have_one_spelling(authority: str) -> None:
+    host = parse_host(authority)
+    if host is not None:
+        assert host == host.lower()
+        assert host.isascii()
+        assert not host.endswith(".")
+        assert parse_host(host) == host
