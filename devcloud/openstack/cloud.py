@@ -20,7 +20,8 @@ from devcloud.openstack.venv import install
 Report = Callable[[str], None]
 
 START_SECONDS = 300.0
-HEALTH_SECONDS = 10.0
+# Long, because a service that does not answer in time is killed and started anew, and a busy machine is slow.
+HEALTH_SECONDS = 60.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,9 @@ import threading
 
 from cheroot import wsgi
 
-THREADS = 8
+# The services call each other both ways while they answer; all threads of two waiting on the other
+# would be a deadlock.
+THREADS = 16
 
 
 class UnclosableInput:
