@@ -57,6 +57,7 @@ class StubCloud:
         self.sign_in: Answer | None = None
         self.requests: list[Request] = []
         self.sign_ins = 0
+        self.discoveries = 0
         self._stopping = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -105,6 +106,7 @@ class StubCloud:
         request = Request(str(handler.command), service, "/" + "/".join(rest), handler.headers.get("x-auth-token"))
         discovery = self._discover(request)
         if discovery is not None:
+            self.discoveries += 1
             return discovery
         self.requests.append(request)
         return self.script(request)

@@ -123,15 +123,28 @@ class TestNetworks:
             network_cloud_id=network.cloud_id,
             cidr=CIDR,
             ip_version=4,
-            gateway_ip="10.20.0.254",
+            gateway_ip="10.20.0.1",
             has_dhcp=False,
             dns_nameservers=[],
             description="",
         )
         assert changed.cloud_id == subnet.cloud_id
-        assert changed.gateway_ip == "10.20.0.254"
+        assert changed.gateway_ip == "10.20.0.1"
         assert stage.a.cloud.delete_subnet(id_)
         assert stage.a.cloud.delete_subnet(id_)
+
+    def test_a_gateway_may_be_chosen(self, stage: Stage) -> None:
+        subnet = stage.a.cloud.ensure_subnet(
+            uuid4(),
+            network_cloud_id=make_network(stage.a.cloud).cloud_id,
+            cidr=CIDR,
+            ip_version=4,
+            gateway_ip="10.20.0.254",
+            has_dhcp=True,
+            dns_nameservers=[],
+            description="",
+        )
+        assert subnet.gateway_ip == "10.20.0.254"
 
     def test_ranges_of_a_network_do_not_overlap(self, stage: Stage) -> None:
         network = make_network(stage.a.cloud)

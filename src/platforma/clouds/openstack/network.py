@@ -35,7 +35,8 @@ class NetworkPart(ProjectPart):
     def ensure_network(self, id_: UUID, *, description: str) -> CloudNetwork:
         item = self._find(NETWORKS, id_)
         if item is None:
-            item = self._connection.network.create_network(name=cloud_name(id_), description=description)
+            made = self._connection.network.create_network(name=cloud_name(id_), description=description)
+            item = self._accept(NETWORKS, made)
         else:
             self._unshare(item.id)
         changes = _differences(item, {"description": description, "is_admin_state_up": True})

@@ -60,9 +60,10 @@ class SecurityPart(ProjectPart):
         if item is None:
             self._read(NETWORKS, network_cloud_id)
             self._require_own(SECURITY_GROUPS, groups)
-            item = self._connection.network.create_port(
+            made = self._connection.network.create_port(
                 name=cloud_name(id_), network_id=network_cloud_id, security_group_ids=groups
             )
+            item = self._accept(PORTS, made)
         changes: dict[str, Any] = {}
         if item.is_port_security_enabled is False:
             changes["is_port_security_enabled"] = True

@@ -36,6 +36,8 @@ _REASON_LENGTH = 300
 _POLICY = re.compile(r"policy doesn't allow|disallowed by policy", re.IGNORECASE)
 _QUOTA = re.compile(r"quota|maximum number of .*\bexceed|larger than maximum allowed limit", re.IGNORECASE)
 _TRANSITION = re.compile(r"^invalid volume\b.*\bstatus must|\bvolume .*status must be|Currently in '", re.IGNORECASE)
+_PERMANENT_CONFLICTS = {"GatewayConflictWithAllocationPools", "SecurityGroupConflict", "InvalidQuotaValue"}
+"""Neutron's 409 for what contradicts itself, and not for what is busy."""
 _CONFIDENTIAL = (
     re.compile(r"\b\w+://\S+"),
     re.compile(r"\(HTTP \d+\)|\(Request-ID: [^)]*\)|\breq-[0-9a-f-]{36}", re.IGNORECASE),
@@ -153,6 +155,8 @@ def _translate_status(status: int, message: str | None, fault: str | None, heade
     is_quota = fault == "OverQuota" or (bool(_QUOTA.search(text)) and not _POLICY.search(text))
     if status in (403, 409, 413) and is_quota:
         return CloudQuotaExceeded(reason)
+    if fault in _PERMANENT_CONFLICTS:
+        return CloudRefused(reason)
     if status == HTTPStatus.BAD_REQUEST and _TRANSITION.search(text):
         return CloudConflict(reason)
     match status:

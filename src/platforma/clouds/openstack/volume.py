@@ -54,12 +54,13 @@ class VolumePart(ProjectPart):
 
     @at_border
     def detach_volume(self, server_cloud_id: CloudId, volume_cloud_id: CloudId) -> CloudVolume:
-        volume = _volume(self._read(VOLUMES, volume_cloud_id))
+        item = self._read(VOLUMES, volume_cloud_id)
+        volume = _volume(item)
         is_there = any(each.server_cloud_id == server_cloud_id for each in volume.attachments)
         if not is_there or volume.status == "detaching":
             return volume
-        self._read(SERVERS, server_cloud_id)
-        self._connection.compute.delete_volume_attachment(server_cloud_id, volume_cloud_id, ignore_missing=True)
+        server = self._read(SERVERS, server_cloud_id)
+        self._connection.compute.delete_volume_attachment(server, item, ignore_missing=True)
         return _volume(self._read(VOLUMES, volume_cloud_id))
 
     @at_border
