@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
-from sqlalchemy import Row, event
+from sqlalchemy import Connection, Row, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from platforma.database.engine import create_engine
 from platforma.database.errors import UnscopedAccessError
 from platforma.database.gate_calls import gate_statement
-from platforma.database.scoping import check_platform_statement
+from platforma.database.scoping import PlatformScope, guard, set_scope
 from platforma.database.tables import TenantOwned
 from platforma.database.tenant_session import Binding, ReadSession, WriteSession
 
@@ -35,6 +35,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.engine: AsyncEngine = create_engine(url, pool_size=pool_size)
+        guard(self.engine)
 
     @asynccontextmanager
     async def read(self, binding: Binding) -> AsyncIterator[ReadSession]:
@@ -66,9 +67,9 @@ class Database:
         await self.engine.dispose()
 
 
-@event.listens_for(PlatformOnlySession, "do_orm_execute")
-def _refuse_tenant_tables(state: ORMExecuteState) -> None:
-    check_platform_statement(state.statement)
+@event.listens_for(PlatformOnlySession, "after_begin")
+def _scope_to_platform(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    set_scope(connection, PlatformScope())
 
 
 @event.listens_for(PlatformOnlySession, "before_attach")

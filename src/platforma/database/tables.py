@@ -59,12 +59,14 @@ class Base(DeclarativeBase):
         list[dict[str, Any]]: JSONB(),
     }
 
-    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True}
+    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012 (SQLAlchemy declares it so)
     """What the database computes comes back with the write: nothing is loaded behind an `await`'s back."""
 
     __grants__: ClassVar[Grants]
     __gate_reads__: ClassVar[bool] = False
     """Whether the gate's own functions, which run as the owner, must see every tenant's rows."""
+    __own_row__: ClassVar[bool] = False
+    """Whether each row is a tenant, whose own processes see that row only."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -72,6 +74,7 @@ class Base(DeclarativeBase):
         if table is None:
             return
         tenant_tables.cache_clear()
+        tenant_columns.cache_clear()
         if issubclass(cls, TenantOwned) == issubclass(cls, PlatformWide):
             raise UnscopedModelError(f"{cls.__name__} must inherit from exactly one of TenantOwned and PlatformWide.")
         if not hasattr(cls, "__grants__"):
@@ -126,6 +129,13 @@ def tenant_tables() -> Mapping[str, type[TenantOwned]]:
 def platform_tables() -> dict[str, type[PlatformWide]]:
     """Return every platform-wide model by its table's name."""
     return {m.class_.__tablename__: m.class_ for m in Base.registry.mappers if issubclass(m.class_, PlatformWide)}
+
+
+@cache
+def tenant_columns() -> Mapping[str, str]:
+    """Return, for every table with rows of tenants, the column that names the tenant."""
+    columns = dict.fromkeys(tenant_tables(), "tenant_id")
+    return columns | {name: "id" for name, model in platform_tables().items() if model.__own_row__}
 
 
 def check_tenant_keys(table: Table) -> None:

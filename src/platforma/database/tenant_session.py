@@ -18,8 +18,8 @@ from sqlalchemy.util.concurrency import greenlet_spawn
 
 from platforma.database.errors import CrossTenantError, NotBoundError, UnscopedAccessError
 from platforma.database.gate_calls import call_gate
-from platforma.database.scoping import check_statement, tenant_filter
-from platforma.database.tables import TenantOwned
+from platforma.database.scoping import TenantScope, set_scope, tenant_filters
+from platforma.database.tables import Base, TenantOwned
 
 
 class Binding(Protocol):
@@ -38,7 +38,7 @@ class ScopedSession(Session):
         self._binding = binding
         self._is_read_only = is_read_only
         self._tenant_id: UUID | None = None
-        self._filter: ORMOption | None = None
+        self._filters: tuple[ORMOption, ...] = ()
 
     @property
     def tenant_id(self) -> UUID:
@@ -47,13 +47,6 @@ class ScopedSession(Session):
             raise NotBoundError("No tenant is bound yet.")
         return self._tenant_id
 
-    @property
-    def filter(self) -> ORMOption:
-        """The option that confines a statement to the session's tenant."""
-        if self._filter is None:
-            self._filter = tenant_filter(self.tenant_id)
-        return self._filter
-
     def bind_transaction(self, connection: Connection) -> None:
         """Bind a new transaction; it must be to the same tenant as every one before."""
         tenant_id = self._binding.bind(connection)
@@ -61,7 +54,10 @@ class ScopedSession(Session):
             raise NotBoundError("The gate bound no tenant.")
         if self._tenant_id is not None and tenant_id != self._tenant_id:
             raise CrossTenantError("A session cannot change its tenant.")
-        self._tenant_id = tenant_id
+        if self._tenant_id is None:
+            self._tenant_id = tenant_id
+            self._filters = tenant_filters(tenant_id)
+        set_scope(connection, TenantScope(tenant_id, is_read_only=self._is_read_only))
 
     def call_gate(self, function: str, arguments: dict[str, Any]) -> Row[Any] | None:
         """Call one of the gate's functions, each of which looks at the binding itself."""
@@ -179,15 +175,13 @@ def _bind_on_begin(session: ScopedSession, transaction: SessionTransaction, conn
 
 @event.listens_for(ScopedSession, "do_orm_execute")
 def _confine_statement(state: ORMExecuteState) -> None:
+    """Add the tenant's filter; whether it arrived everywhere is seen when the statement is sent."""
     session = state.session
     assert isinstance(session, ScopedSession)  # noqa: S101 (the event is registered for this class only)
-    check_statement(state.statement, state.parameters)
-    if session._is_read_only and not state.is_select:
-        refuse("A write in a ReadSession", "a WriteSession")
     if session._tenant_id is None:
         session.begin_bound()
-    if state.is_select or state.is_update or state.is_delete:
-        state.statement = state.statement.options(session.filter)
+    if state.is_orm_statement and (state.is_select or state.is_update or state.is_delete):
+        state.statement = state.statement.options(*session._filters)
 
 
 @event.listens_for(ScopedSession, "before_attach")
@@ -197,10 +191,12 @@ def _refuse_foreign_object(session: ScopedSession, instance: object) -> None:
 
 @event.listens_for(ScopedSession, "loaded_as_persistent")
 def _refuse_foreign_row(session: ScopedSession, instance: object) -> None:
-    state = attributes.instance_state(instance)
-    owner = state.key[1][0] if state.key else None
-    if owner is not state.dict.get("tenant_id") or owner != session._tenant_id:  # nearly never: this is the fast way
-        _check_owner(session, instance)
+    if isinstance(instance, TenantOwned):
+        state = attributes.instance_state(instance)
+        owner = state.key[1][0] if state.key else None
+        if owner is state.dict.get("tenant_id") and owner == session._tenant_id:  # nearly always: this is the fast way
+            return
+    _check_owner(session, instance)
 
 
 @event.listens_for(ScopedSession, "before_flush")
@@ -209,10 +205,9 @@ def _guard_writes(session: ScopedSession, context: object, instances: Sequence[o
     if session._is_read_only and any(True for objects in changed for _ in objects):
         refuse("A write in a ReadSession", "a WriteSession")
     for instance in session.new:
-        if isinstance(instance, TenantOwned):
-            if instance.tenant_id is None:
-                instance.tenant_id = session.tenant_id
-            _check_owner(session, instance)
+        if isinstance(instance, TenantOwned) and attributes.instance_dict(instance).get("tenant_id") is None:
+            instance.tenant_id = session.tenant_id
+        _check_owner(session, instance)
     for instance in [*session.dirty, *session.deleted]:
         _check_owner(session, instance)
         if isinstance(instance, TenantOwned) and attributes.get_history(instance, "tenant_id").has_changes():
@@ -221,10 +216,14 @@ def _guard_writes(session: ScopedSession, context: object, instances: Sequence[o
 
 def _check_owner(session: ScopedSession, instance: object) -> None:
     """Raise CrossTenantError for another tenant's object. Reads no attribute that would have to be loaded."""
-    if not isinstance(instance, TenantOwned):
+    if isinstance(instance, TenantOwned):
+        column = "tenant_id"
+    elif isinstance(instance, Base) and instance.__own_row__:
+        column = "id"
+    else:
         return
     state = attributes.instance_state(instance)
-    owners = {state.dict.get("tenant_id")} | ({state.key[1][0]} if state.key else set())
+    owners = {state.dict.get(column)} | ({state.key[1][0]} if state.key else set())
     owners.discard(None)
     if owners and owners != {session._tenant_id}:
         if session._tenant_id is None and len(owners) == 1 and state.key is None:
