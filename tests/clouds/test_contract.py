@@ -300,6 +300,12 @@ class TestServersAndVolumes:
             cloud.get_server(server.cloud_id)
         assert cloud.delete_port(port.cloud_id)
 
+    def test_a_server_needs_an_address(self, stage: Stage) -> None:
+        network = make_network(stage.a.cloud)
+        port = stage.a.cloud.ensure_port(uuid4(), network_cloud_id=network.cloud_id, security_group_cloud_ids=[])
+        with pytest.raises(CloudRefused):
+            make_server(stage, stage.a, uuid4(), port.cloud_id)
+
     def test_volumes_grow_and_go(self, stage: Stage) -> None:
         cloud, id_ = stage.a.cloud, uuid4()
         volume = make_volume(cloud, id_)

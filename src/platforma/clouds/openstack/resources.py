@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
+from unicodedata import combining, normalize
 from uuid import UUID
 
 CloudId = str
@@ -34,7 +35,8 @@ def find_own_id(name: str) -> UUID | None:
 
 def server_hostname(name: str) -> str:
     """Return the name that a person gave a server as a host name of RFC 1123: one label, 63 characters at most."""
-    label = re.sub(r"[^a-z0-9]+", "-", name.lower())
+    letters = "".join(each for each in normalize("NFKD", name.lower()) if not combining(each))
+    label = re.sub(r"[^a-z0-9]+", "-", letters).strip("-")
     return label[:_SERVER_HOSTNAME_LENGTH].strip("-") or "server"
 
 

@@ -57,6 +57,8 @@ class FakeComputePart(FakeProjectPart):
         metadata: Mapping[str, str],
     ) -> CloudServer:
         ports = [self._get(CloudKind.PORT, port) for port in port_cloud_ids]
+        if not all(port.attributes["fixed_ips"] for port in ports):
+            raise CloudRefused("The port requires a FixedIP in order to be used.")
         if flavor_cloud_id not in {flavor.cloud_id for flavor in FLAVORS}:
             raise CloudRefused(f"Flavor {flavor_cloud_id} could not be found.")
         if image_cloud_id not in {image.cloud_id for image in IMAGES}:

@@ -1,0 +1,130 @@
+"""What somebody changes in OpenStack behind our back is mended by the next look at it."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from platforma.clouds.openstack import CloudId, CloudKind, CloudSubnet, ProjectCloud, RuleSpec, cloud_name
+from tests.clouds.stage import OpenStackStage, Tenant
+
+
+@pytest.fixture
+def tenant(openstack_stage: OpenStackStage) -> Tenant:
+    return openstack_stage.a
+
+
+@pytest.fixture
+def cloud(tenant: Tenant) -> ProjectCloud:
+    return tenant.cloud
+
+
+@pytest.fixture
+def back_door(openstack_stage: OpenStackStage, tenant: Tenant) -> Any:
+    """The SDK's own connection, with the tenant's rights."""
+    return openstack_stage.open_back_door(tenant).connection
+
+
+def make_subnet(cloud: ProjectCloud, network_cloud_id: CloudId) -> CloudSubnet:
+    return cloud.ensure_subnet(
+        uuid4(),
+        network_cloud_id=network_cloud_id,
+        cidr="10.30.0.0/24",
+        ip_version=4,
+        gateway_ip=None,
+        has_dhcp=True,
+        dns_nameservers=[],
+        description="",
+    )
+
+
+def test_rules_that_somebody_added_are_deleted(cloud: ProjectCloud, back_door: Any) -> None:
+    group = cloud.ensure_security_group(uuid4(), description="").cloud_id
+    rule = RuleSpec(uuid4(), "ingress", "IPv4", "tcp", 443, 443)
+    made = cloud.replace_rules(group, [rule])
+    back_door.network.create_security_group_rule(security_group_id=group, direction="ingress", ether_type="IPv4")
+    assert cloud.replace_rules(group, [rule]) == made
+    present = back_door.network.get_security_group(group).security_group_rules
+    assert [each["id"] for each in present] == list(made.values())
+
+
+def test_a_new_group_admits_nothing(cloud: ProjectCloud, back_door: Any) -> None:
+    group = cloud.ensure_security_group(uuid4(), description="")
+    assert back_door.network.get_security_group(group.cloud_id).security_group_rules == []
+
+
+def test_a_network_that_somebody_shared_is_private_again(
+    openstack_stage: OpenStackStage, cloud: ProjectCloud, back_door: Any
+) -> None:
+    id_ = uuid4()
+    network = cloud.ensure_network(id_, description="")
+    back_door.network.create_rbac_policy(
+        object_type="network",
+        object_id=network.cloud_id,
+        action="access_as_shared",
+        target_project_id=openstack_stage.b.credential.project_id,
+    )
+    other_door = openstack_stage.open_back_door(openstack_stage.b).connection
+    assert network.cloud_id in {each.id for each in other_door.network.networks()}
+    inventory = openstack_stage.b.cloud.inventory()[CloudKind.NETWORK]
+    assert network.cloud_id not in {each.cloud_id for each in inventory}
+    cloud.ensure_network(id_, description="")
+    assert network.cloud_id not in {each.id for each in other_door.network.networks()}
+
+
+def test_a_route_that_somebody_set_is_taken_away(cloud: ProjectCloud, back_door: Any) -> None:
+    network = cloud.ensure_network(uuid4(), description="")
+    subnet = make_subnet(cloud, network.cloud_id)
+    id_ = uuid4()
+    router = cloud.ensure_router(id_, has_external_gateway=False, description="")
+    cloud.attach_subnet(router.cloud_id, subnet.cloud_id)
+    route = {"destination": "192.0.2.0/24", "nexthop": "10.30.0.9"}
+    back_door.network.update_router(router.cloud_id, routes=[route])
+    cloud.ensure_router(id_, has_external_gateway=False, description="")
+    assert back_door.network.get_router(router.cloud_id).routes == []
+    back_door.network.update_router(router.cloud_id, routes=[route])
+    assert cloud.delete_router(id_)
+
+
+def test_a_port_without_groups_gets_its_groups_back(cloud: ProjectCloud, back_door: Any) -> None:
+    network = cloud.ensure_network(uuid4(), description="")
+    group = cloud.ensure_security_group(uuid4(), description="").cloud_id
+    id_ = uuid4()
+    port = cloud.ensure_port(id_, network_cloud_id=network.cloud_id, security_group_cloud_ids=[group])
+    back_door.network.update_port(port.cloud_id, security_group_ids=[])
+    cloud.ensure_port(id_, network_cloud_id=network.cloud_id, security_group_cloud_ids=[group])
+    assert back_door.network.get_port(port.cloud_id).security_group_ids == [group]
+
+
+def test_a_port_that_may_pretend_is_put_right(cloud: ProjectCloud, back_door: Any) -> None:
+    network = cloud.ensure_network(uuid4(), description="")
+    id_ = uuid4()
+    port = cloud.ensure_port(id_, network_cloud_id=network.cloud_id, security_group_cloud_ids=[])
+    back_door.network.update_port(port.cloud_id, allowed_address_pairs=[{"ip_address": "10.0.0.0/8"}])
+    back_door.network.update_port(port.cloud_id, allowed_address_pairs=[], is_port_security_enabled=False)
+    cloud.ensure_port(id_, network_cloud_id=network.cloud_id, security_group_cloud_ids=[])
+    seen = back_door.network.get_port(port.cloud_id)
+    assert seen.is_port_security_enabled
+    assert seen.allowed_address_pairs == []
+
+
+def test_a_server_has_the_name_the_host_name_and_the_metadata(
+    openstack_stage: OpenStackStage, cloud: ProjectCloud, back_door: Any
+) -> None:
+    administration = openstack_stage.administration
+    network, id_ = cloud.ensure_network(uuid4(), description=""), uuid4()
+    make_subnet(cloud, network.cloud_id)
+    port = cloud.ensure_port(uuid4(), network_cloud_id=network.cloud_id, security_group_cloud_ids=[])
+    made = cloud.ensure_server(
+        id_,
+        hostname="Änne's Web_Server",
+        flavor_cloud_id=min(administration.list_flavors(), key=lambda flavor: flavor.ram_mib).cloud_id,
+        image_cloud_id=administration.list_public_images()[0].cloud_id,
+        key_pair_name=None,
+        port_cloud_ids=[port.cloud_id],
+        metadata={"platforma": "yes"},
+    )
+    seen = back_door.compute.get_server(made.cloud_id)
+    assert (seen.name, seen.hostname) == (cloud_name(id_), "anne-s-web-server")
+    assert seen.metadata == {"platforma": "yes"}
+    cloud.delete_server(id_)
