@@ -22,6 +22,7 @@ from procrastinate.exceptions import ProcrastinateException
 from psycopg import Error as PsycopgError
 from sqlalchemy.exc import DBAPIError
 
+import platforma.models  # noqa: F401 (completes the metadata, which offboarding goes by)
 from platforma.clouds.openstack import CloudPool, Clouds
 from platforma.database.database import Database
 from platforma.database.engine import libpq_dsn

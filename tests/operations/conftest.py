@@ -8,10 +8,13 @@ import psycopg
 import pytest
 import structlog
 
+from devcloud.openstack.fixtures import openstack_cloud
 from platforma.authentication.principals import SessionBinding
 from platforma.database.database import Database
 from tests.database.tenants import Secret
 from tests.operations.stage import Databases, Stage
+
+__all__ = ["openstack_cloud"]
 
 
 @pytest.fixture

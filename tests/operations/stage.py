@@ -76,10 +76,12 @@ class Stage:
     secret: Secret = field(kw_only=True)
     keys: KeyRing = field(default_factory=lambda: KeyRing([new_key()]))
 
+    real_access: CloudAccess | None = None
+
     @property
     def access(self) -> CloudAccess:
-        """Access to the fake cloud, with the administrator's credential."""
-        return CloudAccess(self.cloud, self.cloud.settings, self.keys, self.cloud.administrator)
+        """Access to the cloud, with the administrator's credential: the fake one, unless a real one was given."""
+        return self.real_access or CloudAccess(self.cloud, self.cloud.settings, self.keys, self.cloud.administrator)
 
     def engine(self, plane: Plane = Plane.TENANT, reconcilers: Reconcilers | None = None) -> Engine:
         """Return an engine of a plane, as a worker process would make it."""
@@ -211,10 +213,8 @@ class Stage:
                 raise Crash(name)
 
         self.seam = crash
-        try:
-            yield crashed
-        finally:
-            self.seam = lambda _: None
+        yield crashed
+        self.crash_no_more()
 
     @contextmanager
     def crash_at_call(self, occurrence: int, *, is_after: bool) -> Iterator[list[str]]:
@@ -234,10 +234,13 @@ class Stage:
             raise Crash(call.method)
 
         self.cloud.take = crash  # type: ignore[method-assign]
-        try:
-            yield crashed
-        finally:
-            del self.cloud.take
+        yield crashed
+        self.crash_no_more()
+
+    def crash_no_more(self) -> None:
+        """Let the workers live."""
+        self.seam = lambda _: None
+        self.cloud.__dict__.pop("take", None)
 
     def objects(self, tenant_id: UUID) -> dict[str, int]:
         """Count what the tenant's project has in the cloud, by kind."""

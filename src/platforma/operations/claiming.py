@@ -12,10 +12,10 @@ from platforma.operations.claims import Claim
 from platforma.operations.cloud_access import OPENSTACK
 from platforma.operations.models import Operation, OperationStatus, Plane, Resource, ResourceStatus
 from platforma.operations.reconciling import Reconciler, Reconcilers
-from platforma.operations.recording import end_without_resource, fail_operation
+from platforma.operations.recording import cancel_operation, end_without_resource, fail_operation
 from platforma.operations.service import defer_operation
 from platforma.operations.troubles import UNKNOWN_KIND
-from platforma.tenants.models import CloudCredential, Tenant
+from platforma.tenants.models import CloudCredential, Tenant, TenantStatus
 
 logger = structlog.get_logger(__name__)
 
@@ -30,7 +30,8 @@ async def claim_operation(
     """Claim an operation for one step; None if there is nothing to do now, and then the rows say why.
 
     A suspended tenant's cloud is left alone, but for deletions: these were wished for before, and free what
-    the tenant would otherwise pay for. Its other operations wait until the tenant is resumed.
+    the tenant would otherwise pay for. Its other operations wait until the tenant is resumed. Those of a tenant that
+    is being offboarded are cancelled: the provisioner removes everything.
     """
     operation: Operation | None = await session.get(Operation, operation_id, with_for_update=True)
     if operation is None or operation.status not in UNFINISHED:
@@ -46,7 +47,7 @@ async def claim_operation(
     resource = await _mark_resource(session, reconciler, operation.resource_id)
     sealed = None
     if plane is Plane.TENANT:
-        if await _waits_for_tenant(session, operation, resource):
+        if await _is_held_by_tenant(session, operation, resource, now):
             return None
         sealed = await session.scalar(select(CloudCredential.sealed).where(CloudCredential.cloud == OPENSTACK))
         if sealed is None:
@@ -86,11 +87,16 @@ async def _mark_resource(session: WriteSession, reconciler: Reconciler[Any, Any]
     return resource
 
 
-async def _waits_for_tenant(session: WriteSession, operation: Operation, resource: Resource | None) -> bool:
-    """Let an operation of a suspended tenant wait, unless it deletes."""
+async def _is_held_by_tenant(
+    session: WriteSession, operation: Operation, resource: Resource | None, now: datetime
+) -> bool:
+    """Let an operation of a suspended tenant wait, unless it deletes; cancel one of a tenant that is being removed."""
     status = await session.scalar(select(Tenant.status).where(Tenant.id == session.tenant_id))
+    if status in (TenantStatus.OFFBOARDING, TenantStatus.OFFBOARDED):
+        cancel_operation(operation, now=now)
+        return True
     is_deletion = resource is None or resource.deletion_requested_at is not None
-    if status != "suspended" or is_deletion:
+    if status != TenantStatus.SUSPENDED or is_deletion:
         return False
     await _wait(session, operation, "Waiting until the tenant is resumed", SUSPENDED_DELAY_SECONDS)
     return True

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import delete
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from platforma.clouds.openstack.errors import CloudError
 from platforma.database.database import Database
@@ -93,7 +94,7 @@ class Engine:
         except NotBoundError:
             logger.info("operation is not there any more")
             return False
-        except DBAPIError:
+        except (OperationalError, InterfaceError):
             raise
         except Exception:
             logger.exception("operation cannot be loaded")
@@ -110,8 +111,10 @@ class Engine:
             raise
         try:
             return await self._record(claim, result, queues_next=queues_next)
-        except IntegrityError:
-            # The rows do not admit what the step says: it would be so every time.
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            # The rows do not admit what the step says, or its words are wrong: it would be so every time.
             logger.exception("step cannot be recorded", action=claim.action)
             return await self._record(claim, INTERNAL_TROUBLE, queues_next=queues_next)
 
@@ -172,7 +175,8 @@ class Engine:
         if result.outcome is not Outcome.AGAIN:
             logger.info("operation ended", action=claim.action, status=operation.status)
             if result.outcome is Outcome.GONE and claim.reconciler.leaves_nothing:
-                await session.delete(operation)
+                await session.flush()
+                await session.execute(delete(Operation).execution_options(synchronize_session=False))
             return False
         if delay > 0 or queues_next:
             await defer_operation(session, operation.id, delay)

@@ -108,7 +108,7 @@ class Reconciler(ABC, Generic[View, Cloud]):
     model: ClassVar[type[Resource] | None] = None
     """The row whose status the engine keeps, and deletes when the resource is gone."""
     leaves_nothing: ClassVar[bool] = False
-    """Whether the operation itself is deleted too when its resource is gone."""
+    """Whether all operations of the tenant, this one too, are deleted when the resource is gone."""
 
     @abstractmethod
     async def load(self, session: TenantSession, resource_id: UUID) -> View | None:

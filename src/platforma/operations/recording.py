@@ -85,9 +85,15 @@ async def record_trouble(
 
 def end_without_resource(operation: Operation, *, now: datetime) -> None:
     """End an operation whose resource is gone: that is success for a deletion, and for all else the end of it."""
-    is_deletion = operation.action.endswith((".delete", ".offboard"))
-    operation.status = OperationStatus.SUCCEEDED if is_deletion else OperationStatus.CANCELLED
-    operation.progress = 100 if is_deletion else operation.progress
+    cancel_operation(operation, now=now)
+    if operation.action.endswith((".delete", ".offboard")):
+        operation.status = OperationStatus.SUCCEEDED
+        operation.progress = 100
+
+
+def cancel_operation(operation: Operation, *, now: datetime) -> None:
+    """End an operation that is not wanted any more."""
+    operation.status = OperationStatus.CANCELLED
     operation.step = None
     operation.error = None
     operation.claim = None

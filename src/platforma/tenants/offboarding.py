@@ -6,7 +6,7 @@ and its credentials with it, so that no worker can finish anything; then the pro
 the rows, of every table that has tenants' rows.
 """
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, select, update
 
 from platforma.clouds.openstack.errors import CloudNotFound
 from platforma.clouds.openstack.protocol import CloudAdministration
@@ -89,15 +89,11 @@ async def is_closed(session: TenantSession) -> bool:
 async def delete_rows(session: WriteSession) -> None:
     """Delete the tenant's rows from every table, those that refer to others first; leave a tombstone.
 
-    The operation that is at work here is deleted by the engine, after this.
+    Operations go last, when the engine has recorded the one that is at work here.
     """
     for model in deletion_order():
-        statement = delete(model)
-        if model is Operation:
-            statement = statement.where(
-                or_(Operation.plane != Plane.PLATFORM, Operation.status != OperationStatus.RUNNING)
-            )
-        await session.execute(statement.execution_options(synchronize_session=False))
+        if model is not Operation:
+            await session.execute(delete(model).execution_options(synchronize_session=False))
     tenant = await session.get(Tenant, session.tenant_id, with_for_update=True)
     if tenant is not None and tenant.status == TenantStatus.OFFBOARDING:
         tenant.status = TenantStatus.OFFBOARDED
