@@ -8,14 +8,19 @@ from fastapi import APIRouter, FastAPI
 from platforma import __version__
 from platforma.api.application import Application
 from platforma.authentication import endpoints as authentication
+from platforma.authentication import pages as authentication_pages
 from platforma.authentication.cookies import SESSION_COOKIE
 from platforma.authentication.passwords import PasswordStretcher
 from platforma.authentication.service import Authenticator
 from platforma.compute import endpoints as compute
 from platforma.database.database import Database
 from platforma.network import endpoints as network
+from platforma.network import pages as network_pages
 from platforma.network.security_group_endpoints import security_groups
 from platforma.operations import endpoints as operations
+from platforma.portal import dashboard
+from platforma.portal import pages as portal_pages
+from platforma.portal.application import create_pages
 from platforma.settings import Settings, need
 from platforma.storage import endpoints as storage
 from platforma.tenants import endpoints as tenants
@@ -36,6 +41,15 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
     tenants.members,
     tenants.account,
+)
+
+PAGE_ROUTERS: tuple[APIRouter, ...] = (
+    portal_pages.brand,
+    authentication_pages.signing_in,
+    dashboard.router,
+    network_pages.networks,
+    network_pages.routers,
+    authentication_pages.account,
 )
 
 DESCRIPTION = """Everything that the portal can do. Sign in with `POST /api/v1/session` and send the cookie
@@ -67,4 +81,5 @@ def create_app(settings: Settings) -> Application:
     app.state.authenticator = Authenticator(database, stretcher, settings.session, settings.sign_in_limit)
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
+    create_pages(app, PAGE_ROUTERS)
     return app

@@ -31,6 +31,12 @@ OPEN_OPERATIONS = {
     "sign_out": "tests/authentication",
     "find_invitation": "tests/authentication",
     "accept_invitation": "tests/authentication",
+    "page_brand_stylesheet": "tests/portal",
+    "page_show_sign_in": "tests/portal",
+    "page_sign_in": "tests/portal",
+    "page_sign_out": "tests/portal",
+    "page_show_invitation": "tests/portal",
+    "page_accept_invitation": "tests/portal",
 }
 """Operations for people who have not signed in, and where they are attacked. Adding one is a decision."""
 

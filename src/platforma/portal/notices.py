@@ -1,0 +1,44 @@
+"""Notices: one sentence on the next page, after something has been done.
+
+A cookie carries a word of the list below and nothing else, so that nobody can make a portal say anything.
+"""
+
+from fastapi.responses import RedirectResponse
+from starlette.requests import Request
+from starlette.responses import Response
+
+from platforma.authentication.cookies import clear_cookie, read_cookie, set_cookie
+
+COOKIE = "__Host-platforma-notice"
+
+NOTICES = {
+    "signed-out": "You have signed out.",
+    "password-set": "Your password is set. Sign in with it.",
+    "password-changed": "Your password is changed, and all your other sessions have ended.",
+    "session-ended": "That session has ended.",
+    "sessions-ended": "All your other sessions have ended.",
+    "member-changed": "The member is changed. A new role or a suspension ends the member's sessions at once.",
+    "member-signed-out": "The member is signed out everywhere.",
+    "deletion-requested": "It is being deleted. The row goes when nothing is left of it.",
+    "change-requested": "The change is being carried out.",
+    "retry-requested": "It is being tried again.",
+}
+
+
+def see_other(location: str, *, notice: str | None = None) -> Response:
+    """Send the browser on with GET (RFC 9110, 303), with a notice for the page that it comes to."""
+    response = RedirectResponse(location, status_code=303)
+    if notice is not None:
+        if notice not in NOTICES:
+            raise KeyError(f"There is no notice {notice!r}.")
+        response.headers.append("set-cookie", f"{set_cookie(COOKIE, notice)}; Max-Age=60")
+    return response
+
+
+def take_notice(request: Request, response_headers: list[str]) -> str | None:
+    """Return the notice of this page and have its cookie deleted."""
+    word = read_cookie(request.scope["headers"], COOKIE)
+    if word is None:
+        return None
+    response_headers.append(clear_cookie(COOKIE))
+    return NOTICES.get(word)

@@ -1,0 +1,95 @@
+// @ts-check
+// What the pages do beyond links and forms. Everything here is comfort: without it every page still works.
+"use strict";
+
+(() => {
+  const { Idiomorph } = /** @type {any} */ (window);
+
+  // A live part is laid over the old one: what is open stays open, what is being typed stays.
+  if (Idiomorph) {
+    Idiomorph.defaults.ignoreActiveValue = true;
+    Idiomorph.defaults.callbacks.beforeAttributeUpdated = (/** @type {string} */ name, /** @type {Node} */ node) =>
+      !(name === "open" && node instanceof HTMLDetailsElement);
+  }
+
+  // Nobody looks: do not ask.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt } = /** @type {CustomEvent} */ (event).detail;
+    if (document.hidden && elt.getAttribute("hx-trigger")?.startsWith("every")) event.preventDefault();
+  });
+
+  // After a page was changed in place, put the focus where a fresh page would have it.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const { elt, boosted } = /** @type {CustomEvent} */ (event).detail;
+    if (!boosted && elt !== document.body) return;
+    focusStart();
+  });
+
+  function focusStart() {
+    /** @type {HTMLElement | null} */
+    const start =
+      document.querySelector("[data-focus]") ||
+      document.querySelector("main [autofocus]") ||
+      document.querySelector("main h1");
+    start?.focus({ preventScroll: !start.matches("[data-focus]") });
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    const refused = /** @type {HTMLElement | null} */ (document.querySelector("[data-focus]"));
+    refused?.focus();
+  });
+
+  // The server could not be reached at all.
+  document.addEventListener("htmx:sendError", () => {
+    const notices = document.getElementById("notices");
+    if (!notices || notices.querySelector("[data-offline]")) return;
+    const notice = document.createElement("div");
+    notice.className = "notice notice-bad";
+    notice.setAttribute("role", "alert");
+    notice.dataset.offline = "";
+    notice.textContent = "The portal cannot be reached. It is tried again by itself.";
+    notices.replaceChildren(notice);
+  });
+  document.addEventListener("htmx:afterOnLoad", () => document.querySelector("[data-offline]")?.remove());
+
+  // Menus close on Escape and when something else is clicked.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      menu.removeAttribute("open");
+      menu.querySelector("summary")?.focus();
+    }
+  });
+  document.addEventListener("click", (event) => {
+    const target = /** @type {Element} */ (event.target);
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(target)) menu.removeAttribute("open");
+    }
+    const button = target.closest("[data-copy]");
+    if (button instanceof HTMLElement) copy(button);
+  });
+
+  /** @param {HTMLElement} button */
+  async function copy(button) {
+    const source = document.getElementById(button.dataset.copy || "");
+    await navigator.clipboard.writeText(source instanceof HTMLTextAreaElement ? source.value : source?.textContent || "");
+    const words = button.querySelector("span") || button;
+    const before = words.textContent;
+    words.textContent = "Copied";
+    window.setTimeout(() => (words.textContent = before), 2000);
+  }
+
+  // A form is sent once: a second click before the answer would ask for the same thing twice.
+  document.addEventListener("submit", (event) => {
+    const form = /** @type {HTMLFormElement} */ (event.target);
+    if (form.method !== "post") return;
+    window.setTimeout(() => {
+      for (const button of form.querySelectorAll("button")) button.disabled = true;
+    });
+  });
+  window.addEventListener("pageshow", () => {
+    for (const button of document.querySelectorAll("form[method=post] button:not([data-disabled])")) {
+      /** @type {HTMLButtonElement} */ (button).disabled = false;
+    }
+  });
+})();

@@ -1,0 +1,119 @@
+"""How times, sizes and states are said on a page."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from platforma.kit.clock import utc_now
+
+
+class Badge(NamedTuple):
+    """A state in a word, a tone for its dot, and whether it is about to change."""
+
+    word: str
+    tone: str
+    is_moving: bool = False
+
+
+_STATUS = {
+    "pending": Badge("Waiting", "busy", True),
+    "creating": Badge("Creating", "busy", True),
+    "updating": Badge("Updating", "busy", True),
+    "deleting": Badge("Deleting", "busy", True),
+    "active": Badge("Active", "good"),
+    "error": Badge("Error", "bad"),
+    "queued": Badge("Queued", "busy", True),
+    "running": Badge("Running", "busy", True),
+    "succeeded": Badge("Succeeded", "good"),
+    "failed": Badge("Failed", "bad"),
+    "cancelled": Badge("Cancelled", "off"),
+    "attached": Badge("Attached", "good"),
+    "detaching": Badge("Detaching", "busy", True),
+    "invited": Badge("Invited", "busy"),
+    "suspended": Badge("Suspended", "bad"),
+}
+
+_VERBS = {
+    "create": "Create",
+    "change": "Change",
+    "delete": "Delete",
+    "add_rule": "Add rule to",
+    "delete_rule": "Delete rule of",
+    "attach": "Attach",
+    "detach": "Detach",
+    "extend": "Extend",
+    "start": "Start",
+    "stop": "Stop",
+    "reboot": "Reboot",
+    "console_output": "Fetch console output of",
+}
+
+
+def badge(status: str) -> Badge:
+    """Return the badge of a status; an unknown one is shown as it is."""
+    return _STATUS.get(status) or Badge(status.replace("_", " ").capitalize(), "off")
+
+
+def server_badge(server: Any) -> Badge:
+    """Return the badge of a server: what it does matters more than that it exists."""
+    if server.status != "active":
+        return badge(server.status)
+    if server.power_state == "running":
+        return Badge("Running", "good")
+    if server.power_state == "stopped":
+        return Badge("Stopped", "off")
+    return Badge((server.power_state or "active").capitalize(), "off")
+
+
+def is_moving(status: str) -> bool:
+    """Say whether something will change by itself, so that the page keeps looking."""
+    return badge(status).is_moving
+
+
+def action_words(action: str, kind: str | None = None) -> str:
+    """Say an operation's action for a person: `security_group.add_rule` is "Add rule to security group"."""
+    subject, _, verb = action.partition(".")
+    said = _VERBS.get(verb) or verb.replace("_", " ").capitalize()
+    return f"{said} {(kind or subject).replace('_', ' ')}"
+
+
+def ago(moment: datetime, now: datetime | None = None) -> str:
+    """Say how long ago something was, or how soon it will be."""
+    seconds = ((now or utc_now()) - moment).total_seconds()
+    words = _span(abs(seconds))
+    if words is None:
+        return "just now"
+    return f"{words} ago" if seconds >= 0 else f"in {words}"
+
+
+def _span(seconds: float) -> str | None:
+    for size, unit in ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return None
+
+
+def exactly(moment: datetime) -> str:
+    """Write a moment out, in UTC."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def memory(mebibytes: int) -> str:
+    """Write an amount of memory: 2048 is "2 GiB"."""
+    gibibytes = mebibytes / 1024
+    return f"{mebibytes} MiB" if gibibytes < 1 else f"{gibibytes:g} GiB"
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Write a number of things: "1 rule", "2 rules"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def ports(rule: Any) -> str:
+    """Write the ports of a security group's rule, or type and code of ICMP."""
+    low, high = rule.port_range_min, rule.port_range_max
+    if low is None:
+        return "All"
+    if rule.protocol in ("icmp", "ipv6-icmp"):
+        return f"Type {low}" if high is None else f"Type {low}, code {high}"
+    return str(low) if low == high else f"{low}–{high}"
