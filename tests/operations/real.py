@@ -121,27 +121,33 @@ class Workers:
 
 @dataclass
 class Killer:
-    """Kills processes with -9 at random moments, and starts others in their place."""
+    """Kills processes with -9 while they work, at random moments, and starts others in their place.
+
+    The moments are marks of progress, so that they fall into the work however slow the machine is.
+    """
 
     workers: Workers
     generator: random.Random
+    marks: list[int]
     count: int = 2
-    longest_life_seconds: float = 4.0
     kills: int = 0
-    _lives: dict[subprocess.Popen[bytes], float] = field(default_factory=dict)
+    _living: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def tend(self) -> None:
-        """Start what is missing, and kill what has lived long enough. Call it again and again."""
-        while len(self._lives) < self.count:
-            process = self.workers.start(Plane.TENANT)
-            self._lives[process] = time.monotonic() + self.generator.uniform(1.5, self.longest_life_seconds)
-        for process, end in list(self._lives.items()):
-            if time.monotonic() >= end:
-                process.kill()
-                process.wait()
-                self.kills += 1
-                del self._lives[process]
+    @classmethod
+    def of(cls, workers: Workers, seed: int, *, kills: int, total: int) -> "Killer":
+        """Choose the moments between the beginning and nine tenths of the whole progress."""
+        generator = random.Random(seed)
+        return cls(workers, generator, sorted(generator.sample(range(1, total * 9 // 10), kills)))
 
-    def stop(self) -> None:
-        """Kill no more; what runs may go on."""
-        self._lives.clear()
+    def tend(self, progress: int) -> None:
+        """Kill the oldest process when it is due, and start what is missing. Call it again and again."""
+        while len(self._living) < self.count:
+            self._living.append(self.workers.start(Plane.TENANT))
+        while self.marks and progress >= self.marks[0]:
+            self.marks.pop(0)
+            time.sleep(self.generator.uniform(0, 0.2))
+            oldest = self._living.pop(0)
+            oldest.kill()
+            oldest.wait()
+            self.kills += 1
+            self._living.append(self.workers.start(Plane.TENANT))
