@@ -29,15 +29,15 @@ def start(layout: Layout, service: str, venv: Path) -> None:
         "PYTHONPATH": str(SERVICES_PATH),
         "PYTHONWARNINGS": "ignore",
     }
-    pid = _spawn(arguments, environment, layout.output(service))
-    layout.pid(service).write_text(f"{pid} {_started(pid)}")
+    pid = spawn(arguments, environment, layout.output(service))
+    layout.pid(service).write_text(f"{pid} {started(pid)}")
 
 
 def start_keeper(layout: Layout) -> None:
     """Start the process that takes the cloud down when its last user is gone (see keeper.py)."""
     arguments = [sys.executable, "-m", "devcloud.openstack.keeper", str(layout.state)]
     environment = {**_clean_environment(), "PYTHONPATH": str(REPOSITORY)}
-    _spawn(arguments, environment, layout.output("keeper"))
+    spawn(arguments, environment, layout.output("keeper"))
 
 
 def is_running(layout: Layout, service: str) -> bool:
@@ -47,10 +47,10 @@ def is_running(layout: Layout, service: str) -> bool:
 def find_pid(layout: Layout, service: str) -> int | None:
     """The pid of our process, or None: a recycled pid has another start time and is not ours."""
     try:
-        pid, started = layout.pid(service).read_text().split()
+        pid, moment = layout.pid(service).read_text().split()
     except (FileNotFoundError, ValueError):
         return None
-    return int(pid) if started == _started(int(pid)) else None
+    return int(pid) if moment == started(int(pid)) else None
 
 
 def wait_ready(layout: Layout, services: Iterable[str], seconds: float, report: Callable[[str], None]) -> None:
@@ -102,7 +102,7 @@ def _wait_gone(layout: Layout, services: Iterable[str], seconds: float) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _started(pid: int) -> str | None:
+def started(pid: int) -> str | None:
     """The start time of a living process in clock ticks since boot (proc(5), field 22 of stat)."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # a dead child of ours would stay in /proc until it is waited for
@@ -117,7 +117,7 @@ def _started(pid: int) -> str | None:
     return None if is_dead else fields[19]
 
 
-def _spawn(arguments: list[str], environment: dict[str, str], output: Path) -> int:
+def spawn(arguments: list[str], environment: dict[str, str], output: Path) -> int:
     """Start a process in a session of its own, with nothing of ours open in it."""
     descriptor = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     try:

@@ -12,6 +12,11 @@ class DatabaseRole(StrEnum):
     PROVISIONER = "platforma_provisioner"
     OPERATOR = "platforma_operator"
 
+    @property
+    def short(self) -> str:
+        """The name without the product's, as in the settings."""
+        return self.value.removeprefix("platforma_")
+
 
 APPLICATION_ROLES = (
     DatabaseRole.PORTAL,

@@ -1,0 +1,148 @@
+"""The demo: two portals with a tenant each, made through the product's own command line and API."""
+
+import json
+import secrets
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from devcloud.openstack.errors import StartError
+from devcloud.openstack.settings import write_private
+from devcloud.stack import commands
+from devcloud.stack.layout import Stack, write_private_text
+
+Report = Callable[[str], None]
+
+ROLES = ("owner", "member", "viewer")
+OPERATOR_EMAIL = "operator@platforma.example"
+READY_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class DemoPortal:
+    """A portal of the demo, and its one tenant."""
+
+    name: str
+    title: str
+    color: str
+    tenant: str
+    domain: str
+
+    @property
+    def host(self) -> str:
+        """Where it is reached; browsers take `*.localhost` for this machine and for a secure context."""
+        return f"{self.name}.localhost"
+
+
+PORTALS = (
+    DemoPortal("aurora", "Aurora Cloud", "#0f766e", "Northwind", "northwind.example"),
+    DemoPortal("borealis", "Borealis Hosting", "#7c3aed", "Tailspin", "tailspin.example"),
+)
+
+
+def make(stack: Stack, report: Report) -> dict[str, Any]:
+    """Make what is missing of the demo, and return what `demo.json` says."""
+    if stack.demo.exists():
+        found: dict[str, Any] = json.loads(stack.demo.read_text())
+        return found
+    report("demo: portals, tenants and members")
+    operator = {"url": f"http://operator.localhost:{stack.operator_port}", **_make_operator(stack)}
+    with ThreadPoolExecutor(len(PORTALS)) as pool:
+        portals = list(pool.map(lambda portal: _make_portal(stack, portal, report), PORTALS))
+    made = {"portals": portals, "operator": operator}
+    write_private(stack.demo, made)
+    return made
+
+
+def _make_operator(stack: Stack) -> dict[str, str]:
+    """Make the operator; one who is there already from an unfinished start keeps the password kept beside."""
+    kept = stack.state / "settings" / "operator.password"
+    if not kept.exists():
+        write_private_text(kept, secrets.token_urlsafe(15))
+        arguments = ("operator", "create", OPERATOR_EMAIL, "--name=Operator", "--password-stdin", "--json")
+        commands.run(stack, "operator", *arguments, text=kept.read_text() + "\n")
+    return {"email": OPERATOR_EMAIL, "password": kept.read_text()}
+
+
+def _make_portal(stack: Stack, portal: DemoPortal, report: Report) -> dict[str, Any]:
+    known = json.loads(commands.run(stack, "operator", "portal", "list", "--json"))
+    if portal.name not in {item["name"] for item in known}:
+        arguments = (f"--title={portal.title}", f"--host={portal.host}", f"--color={portal.color}", "--json")
+        commands.run(stack, "operator", "portal", "create", portal.name, *arguments)
+    tenants = json.loads(commands.run(stack, "operator", "tenant", "list", "--json"))
+    here = {item["name"]: item["status"] for item in tenants if item["portal"] == portal.name}
+    if here.get(portal.tenant) != "active":
+        report(f"demo: onboarding {portal.tenant}")
+        create = ("tenant", "create", portal.name, portal.tenant, "--wait", "--json", "--reason=demo")
+        commands.run(stack, "operator", *create)
+    members = [_make_member(stack, portal, role) for role in ROLES]
+    _furnish(stack, portal, members[0], report)
+    tenant = {"name": portal.tenant, "members": members}
+    return {"name": portal.name, "url": f"http://{portal.host}:{stack.port}", "tenants": [tenant]}
+
+
+def _make_member(stack: Stack, portal: DemoPortal, role: str) -> dict[str, str]:
+    """Invite a member and accept the invitation as the member would. Inviting again sets a new password."""
+    email, password = f"{role}@{portal.domain}", secrets.token_urlsafe(15)
+    invite = ("member", "invite", portal.name, portal.tenant, email, f"--name={role.capitalize()}", f"--role={role}")
+    invited = json.loads(commands.run(stack, "operator", *invite, "--reason=demo", "--json"))
+    body = {"token": invited["token"], "password": password}
+    _ask(stack, portal, "POST", "/api/v1/invitation/acceptance", body)
+    return {"email": email, "password": password, "role": role}
+
+
+def _furnish(stack: Stack, portal: DemoPortal, owner: dict[str, str], report: Report) -> None:
+    """Give the tenant a server with a volume, as its owner."""
+    body = {"email": owner["email"], "password": owner["password"]}
+    _, headers = _ask(stack, portal, "POST", "/api/v1/session", body)
+    cookie = headers["set-cookie"].partition(";")[0]
+
+    def ask(method: str, path: str, content: Any = None) -> Any:
+        return _ask(stack, portal, method, f"/api/v1{path}", content, cookie)[0]
+
+    def wait(path: str, words: str) -> Any:
+        deadline = time.monotonic() + READY_SECONDS
+        while (found := ask("GET", path))["status"] != "active":
+            if found["status"] == "error" or time.monotonic() > deadline:
+                raise StartError(f"demo: {words} of {portal.tenant}: {found['status_reason'] or 'not ready in time'}")
+            time.sleep(0.3)
+        return found
+
+    network = wait(f"/networks/{ask('GET', '/networks')['items'][0]['id']}", "the network")
+    report(f"demo: a server and a volume for {portal.tenant}")
+    if not ask("GET", "/servers")["items"]:
+        flavor = min(ask("GET", "/flavors")["items"], key=lambda item: item["ram_mib"])
+        image = ask("GET", "/images")["items"][0]
+        server = {"name": "web-1", "flavor_id": flavor["id"], "image_id": image["id"], "network_ids": [network["id"]]}
+        ask("POST", "/servers", server)
+    if not ask("GET", "/volumes")["items"]:
+        ask("POST", "/volumes", {"name": "data-1", "size_gib": 1})
+    server_id = ask("GET", "/servers")["items"][0]["id"]
+    volume = ask("GET", "/volumes")["items"][0]
+    wait(f"/servers/{server_id}", "the server")
+    wait(f"/volumes/{volume['id']}", "the volume")
+    if not volume.get("attachment"):
+        ask("POST", f"/volumes/{volume['id']}/attach", {"server_id": server_id})
+    ask("DELETE", "/session")
+
+
+def _ask(
+    stack: Stack, portal: DemoPortal, method: str, path: str, body: Any = None, cookie: str | None = None
+) -> tuple[Any, Any]:
+    headers = {"Host": f"{portal.host}:{stack.port}"}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    if cookie is not None:
+        headers["Cookie"] = cookie
+    content = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(f"http://127.0.0.1:{stack.port}{path}", content, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            text = response.read()
+            return (json.loads(text) if text else None), response.headers
+    except urllib.error.HTTPError as error:
+        raise StartError(f"demo: {method} {path} at {portal.host}: {error.code} {error.read().decode()}") from error

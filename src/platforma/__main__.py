@@ -1,0 +1,5 @@
+"""`python -m platforma` is `platforma`."""
+
+from platforma.cli import main
+
+main()

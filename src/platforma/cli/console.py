@@ -1,0 +1,105 @@
+"""What the commands share: output for people and programs, errors as one sentence, the operator's database."""
+
+import asyncio
+import getpass
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+
+from platforma.database.database import Database
+from platforma.kit.problems import Problem
+from platforma.settings import Settings, SettingsError, load_settings, need
+from platforma.tenants.service import OperatorAct
+
+Result = TypeVar("Result")
+
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+Reason = Annotated[
+    str | None, typer.Option(help="Why; kept in the operators' and the tenant's audit log. [default: who runs this]")
+]
+
+_out = Console(soft_wrap=True)
+_err = Console(stderr=True, soft_wrap=True)
+
+
+def act(reason: str | None) -> OperatorAct:
+    """Return who acts, and why, for the audit logs."""
+    account = getpass.getuser()
+    return OperatorAct(actor=f"{account} (command line)", reason=reason or f"command line, by {account}")
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a command's work; an expected error becomes one sentence on standard error and exit code 1."""
+    try:
+        return asyncio.run(work)
+    except Problem as problem:
+        fail(problem.detail or problem.title)
+    except SettingsError as error:
+        fail(str(error))
+    except IntegrityError:
+        raise  # what is taken already is the command's to say
+    except DBAPIError as error:
+        fail(f"The database refused or does not answer: {str(error.orig).strip()}")
+    except SQLAlchemyError as error:
+        fail(f"The database does not answer: {error}")
+
+
+def settings() -> Settings:
+    """Return this process's settings; ends with exit code 1 if they are wrong."""
+    try:
+        return load_settings()
+    except SettingsError as error:
+        fail(str(error))
+
+
+@asynccontextmanager
+async def operator_database() -> AsyncIterator[Database]:
+    """Open the database as the operator's role."""
+    database = Database(need(settings().database.operator, "DATABASE__OPERATOR"), pool_size=2)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def show(result: Any, as_json: bool, words: str | Callable[[], str]) -> None:
+    """Print a result, as JSON or in words."""
+    if as_json:
+        typer.echo(json.dumps(result, default=str))
+    else:
+        typer.echo(words if isinstance(words, str) else words())
+
+
+def show_table(rows: Iterable[Mapping[str, Any]], columns: list[str], as_json: bool, empty: str) -> None:
+    """Print rows, as JSON or as a table; `empty` says what to do when there are none."""
+    listed = [dict(row) for row in rows]
+    if as_json:
+        typer.echo(json.dumps(listed, default=str))
+    elif not listed:
+        typer.echo(empty)
+    else:
+        table = Table(box=None, pad_edge=False)
+        for column in columns:
+            table.add_column(column.replace("_", " "), overflow="fold")
+        for row in listed:
+            table.add_row(*("" if row.get(column) is None else str(row[column]) for column in columns))
+        _out.print(table)
+
+
+def confirm(question: str, *, is_sure: bool) -> None:
+    """Ask before a loss; ends with exit code 1 unless the answer is yes."""
+    if not is_sure and not typer.confirm(question):
+        fail("Nothing was changed.")
+
+
+def fail(sentence: str) -> NoReturn:
+    """Say what is wrong, and end with exit code 1."""
+    _err.print(f"platforma: {sentence}", markup=False, highlight=False)
+    raise typer.Exit(1)

@@ -1,0 +1,5 @@
+"""`platforma doctor`."""
+
+
+def doctor() -> None:
+    """Check the installation."""

@@ -1,0 +1,55 @@
+"""`platforma operator`."""
+
+import sys
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from sqlalchemy.exc import IntegrityError
+
+from platforma.authentication.passwords import PasswordStretcher, normalize_email
+from platforma.cli.console import Json, fail, operator_database, run, settings, show
+from platforma.settings import need
+
+app = typer.Typer(help="People who run this installation.", no_args_is_help=True)
+
+
+@app.callback()
+def operators() -> None:
+    """People who run this installation."""
+
+
+@app.command("create")
+def create_operator(
+    email: Annotated[str, typer.Argument(help="The sign-in name.")],
+    name: Annotated[str, typer.Option(help="The person's name. [default: the e-mail]")] = "",
+    password_stdin: Annotated[bool, typer.Option(help="Read the password from standard input.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Create an operator, who signs in at the operator's own host. Asks for the password."""
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    else:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+
+    async def work() -> UUID:
+        stretcher = PasswordStretcher(need(settings().pepper, "PEPPER"))
+        made = await stretcher.make(password)
+        async with operator_database() as database:
+            row = await database.call_gate(
+                "create_operator",
+                email=normalize_email(email),
+                name=name or email,
+                new_salt=made.salt,
+                new_verifier=made.verifier,
+            )
+        if row is None:
+            fail("The database made no operator.")
+        created: UUID = row[0]
+        return created
+
+    try:
+        created = run(work())
+    except IntegrityError:
+        fail(f"There is an operator {email} already.")
+    show({"id": created, "email": email}, as_json, f"{email} may sign in at {settings().operator_host}.")
