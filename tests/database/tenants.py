@@ -4,7 +4,6 @@ import base64
 from dataclasses import dataclass, field
 from uuid import UUID
 
-
 from platforma.authentication.passwords import NewPassword, PasswordStretcher
 from platforma.authentication.principals import Principal, SessionBinding
 from platforma.database.database import Database

@@ -41,7 +41,7 @@ _OPERATOR = re.compile(
     r"[-+*/<>=~!@#%^&|`?]{1,8}|(NOT )?I?LIKE|(NOT )?SIMILAR TO|IS( NOT)? DISTINCT FROM", re.IGNORECASE
 )
 _WORD = re.compile(r"[a-z_]+", re.IGNORECASE)
-_HARMLESS_LITERAL = re.compile(r"\*|[0-9]+|NULL", re.IGNORECASE)
+_HARMLESS_LITERAL = re.compile(r"\*|[0-9]+|NULL|'%'", re.IGNORECASE)
 
 _SCOPE = "platforma_scope"
 _CALL = "platforma_call"
@@ -58,15 +58,12 @@ def tenant_filters(tenant_id: UUID) -> tuple[ORMOption, ...]:
             TenantOwned,
             lambda model: model.tenant_id == tenant_id,
             include_aliases=True,
-            propagate_to_loaders=False,
         )
     ]
     for model in platform_tables().values():
         if model.__own_row__:
             own_id = cast(Any, model).id
-            filters.append(
-                with_loader_criteria(model, own_id == tenant_id, include_aliases=True, propagate_to_loaders=False)
-            )
+            filters.append(with_loader_criteria(model, own_id == tenant_id, include_aliases=True))
     return tuple(filters)
 
 
@@ -193,9 +190,8 @@ class ScopingCompiler(PGCompiler_psycopg):
         return self._visit_around(tablesample, super().visit_tablesample, *args, **kw)
 
     def _visit_around(self, alias: Any, visit: Any, *args: Any, **kwargs: Any) -> Any:
-        if not self._is_confined(alias):
-            return visit(alias, *args, **kwargs)
-        self._levels += (frozenset({alias.element}),)
+        """Visit an alias: what confines it confines the table in it, and nothing else does."""
+        self._levels += (frozenset({alias.element}) if self._is_confined(alias) else frozenset(),)
         try:
             return visit(alias, *args, **kwargs)
         finally:
@@ -317,7 +313,8 @@ class TenantScope:
         if compiled.unconfined:
             raise UnscopedAccessError(
                 f"{_names(compiled.unconfined)}: the tenant's filter is missing. Start from the mapped class or "
-                "aliased(Model), not from its __table__ and not with from_statement(); add rows with session.add()."
+                "aliased(Model), not from its __table__ or from_statement(); use a sub-query instead of UPDATE ... "
+                "FROM, DELETE ... USING and FULL JOIN; name select_from(Model) beside a window; session.add() inserts."
             )
         if self.is_read_only and compiled.writes:
             raise UnscopedAccessError("A write in a ReadSession. Use a WriteSession.")

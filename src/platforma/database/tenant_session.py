@@ -180,8 +180,10 @@ def _confine_statement(state: ORMExecuteState) -> None:
     assert isinstance(session, ScopedSession)  # noqa: S101 (the event is registered for this class only)
     if session._tenant_id is None:
         session.begin_bound()
-    if state.is_orm_statement and (state.is_select or state.is_update or state.is_delete):
-        state.statement = state.statement.options(*session._filters)
+    if state.is_select or state.is_update or state.is_delete:
+        statement: Any = state.statement
+        if session._filters[0] not in statement._with_options:  # a loader of relationships brings it along
+            state.statement = statement.options(*session._filters)
 
 
 @event.listens_for(ScopedSession, "before_attach")
@@ -204,6 +206,8 @@ def _guard_writes(session: ScopedSession, context: object, instances: Sequence[o
     changed: list[Iterable[object]] = [session.new, session.dirty, session.deleted]
     if session._is_read_only and any(True for objects in changed for _ in objects):
         refuse("A write in a ReadSession", "a WriteSession")
+    if session._tenant_id is None:
+        session.begin_bound()
     for instance in session.new:
         if isinstance(instance, TenantOwned) and attributes.instance_dict(instance).get("tenant_id") is None:
             instance.tenant_id = session.tenant_id
