@@ -85,6 +85,9 @@ CASES: list[tuple[Answer, type[CloudError]]] = [
     (Answer(302, None, {"Location": "http://127.0.0.2:9/"}), CloudUnavailable),
     (Answer(is_cut=True), CloudUnavailable),
     (Answer(delay_seconds=30), CloudUnavailable),
+    (Answer(200, {"server": {"id": SERVER}}, {"Content-Length": "1000"}), CloudUnavailable),
+    (Answer(200, {"server": {"id": SERVER}}, {"Content-Encoding": "gzip"}), CloudUnavailable),
+    (Answer(200, {"server": {"id": SERVER}}, drip_seconds=30), CloudUnavailable),
     (Answer(200, {"server": {"id": SERVER}}, drip_seconds=0.1), CloudUnavailable),
 ]
 

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 from keystoneauth1.identity import v3
 from keystoneauth1.identity.base import BaseIdentityPlugin
 from keystoneauth1.session import Session
@@ -67,7 +68,11 @@ class DeadlineAdapter(HTTPAdapter):
             if (target.scheme, target.netloc) != (origin.scheme, origin.netloc):
                 response.close()
                 raise requests.ConnectionError("The answer leads to another server.")
-        response.raw = BytesIO(self._read(response, deadline))
+        try:
+            response.raw = BytesIO(self._read(response, deadline))
+        except urllib3.exceptions.HTTPError as error:
+            response.close()
+            raise requests.ConnectionError("The answer breaks off, or is garbled.") from error
         return response
 
     def _read(self, response: requests.Response, deadline: float) -> bytes:
