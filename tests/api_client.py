@@ -144,9 +144,7 @@ async def catalogue(provisioner_database: Database) -> Catalogue:
 @pytest.fixture
 async def client(database: TestDatabase) -> AsyncIterator[httpx.AsyncClient]:
     """The application of a portal process, in this process."""
-    app = create_app(
-        Settings(database={"portal": database.url(DatabaseRole.PORTAL)}, pepper=SecretStr(PEPPER))  # type: ignore[arg-type]
-    )
+    app = create_app(Settings(database={"portal": database.url(DatabaseRole.PORTAL)}, pepper=SecretStr(PEPPER)))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport) as client:
         yield client

@@ -34,19 +34,19 @@ GOOD = {
 
 def certificate() -> str:
     """Return a certificate of a good key."""
-    return (
+    signed: bytes = (
         SSHCertificateBuilder()
         .public_key(ED25519.public_key())
         .serial(1)
         .type(SSHCertificateType.USER)
-        .valid_for_all_principals()
+        .valid_principals([b"root"])
         .valid_before(2**32)
         .valid_after(0)
         .key_id(b"x")
         .sign(ED25519)
         .public_bytes()
-        .decode()
     )
+    return signed.decode()
 
 
 PEM = ED25519.private_bytes(
