@@ -3,20 +3,22 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import ColumnElement, inspect, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, Select, bindparam, inspect, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from platforma.database.tables import Base
 from platforma.database.tenant_session import TenantSession
 from platforma.kit.problems import Invalid
 
 Row = TypeVar("Row", bound=Base)
+Part = TypeVar("Part", bound=Base)
 Item = TypeVar("Item")
 
 LARGEST_PAGE = 200
@@ -44,6 +46,11 @@ class ListQuery(BaseModel):
         description="A field to sort by; with a hyphen before it, from last to first.",
     )
 
+    @property
+    def is_descending(self) -> bool:
+        """Whether the list goes from last to first."""
+        return self.sort.startswith("-")
+
 
 class ResourceQuery(ListQuery):
     """Filters that every resource has."""
@@ -63,22 +70,111 @@ async def list_page(
     where: Sequence[ColumnElement[bool]] = (),
 ) -> tuple[list[Row], str | None]:
     """Return one page of rows and the cursor of the next. Raises Invalid for a bad cursor or sort field."""
-    name, is_descending = query.sort.removeprefix("-"), query.sort.startswith("-")
-    column = sortable.get(name)
+    column = _sort_column(query, sortable)
+    if where or query.cursor is not None:
+        statement = _select_page(model, column, query.is_descending, [*where, *_after_cursor(model, query, column)])
+    else:
+        statement = _select_first_page(model, column, query.is_descending)
+    rows = (await session.scalars(statement, {"rows": query.limit + 1})).all()
+    return _cut_page(list(rows), query, column)
+
+
+async def list_page_with_parts(
+    session: TenantSession,
+    model: type[Row],
+    query: ListQuery,
+    *,
+    part: type[Part],
+    part_of: InstrumentedAttribute[UUID],
+    sortable: dict[str, InstrumentedAttribute[Any]],
+    where: Sequence[ColumnElement[bool]] = (),
+) -> tuple[list[tuple[Row, list[Part]]], str | None]:
+    """Return what `list_page` does, each row with its parts (whose `part_of` is its id), in the same round trip.
+
+    Parts come in the order in which they were made.
+    """
+    column = _sort_column(query, sortable)
+    if where or query.cursor is not None:
+        page = _select_page(model, column, query.is_descending, [*where, *_after_cursor(model, query, column)])
+        statement = _join_parts(model, page, column, query.is_descending, part, part_of)
+    else:
+        statement = _select_first_page_with_parts(model, column, query.is_descending, part, part_of)
+    found: dict[Row, list[Part]] = {}
+    for row, one in await session.execute(statement, {"rows": query.limit + 1}):
+        parts = found.setdefault(row, [])
+        if one is not None:
+            parts.append(one)
+    rows, cursor = _cut_page(list(found), query, column)
+    return [(row, found[row]) for row in rows], cursor
+
+
+def _sort_column(query: ListQuery, sortable: dict[str, InstrumentedAttribute[Any]]) -> InstrumentedAttribute[Any]:
+    column = sortable.get(query.sort.removeprefix("-"))
     if column is None:
         raise Invalid(errors=[{"where": "query.sort", "detail": f"Sort by one of: {', '.join(sorted(sortable))}."}])
-    ids = cast("InstrumentedAttribute[UUID]", inspect(model).all_orm_descriptors["id"])
-    order = (column.desc(), ids.desc()) if is_descending else (column, ids)
-    statement = select(model).where(*where).order_by(*order).limit(query.limit + 1)
+    return column
+
+
+def _select_page(
+    model: type[Row], column: InstrumentedAttribute[Any], is_descending: bool, where: Iterable[ColumnElement[bool]]
+) -> Select[Row]:
+    """Return the statement of a page. Its parameter `rows` is one more than the page has, to see if another follows."""
+    return select(model).where(*where).order_by(*_order(column, _id_of(model), is_descending)).limit(bindparam("rows"))
+
+
+def _join_parts(
+    model: type[Row],
+    page: Select[Row],
+    column: InstrumentedAttribute[Any],
+    is_descending: bool,
+    part: type[Part],
+    part_of: InstrumentedAttribute[UUID],
+) -> Select[Row, Part]:
+    row: Any = aliased(model, page.subquery())
+    order = [*_order(getattr(row, column.key), row.id, is_descending), cast(Any, part).created_at, _id_of(part)]
+    return select(row, part).outerjoin(part, part_of == row.id).order_by(*order)
+
+
+@cache
+def _select_first_page(model: type[Row], column: InstrumentedAttribute[Any], is_descending: bool) -> Select[Row]:
+    """Keep what most lists begin with: making the statement takes as long as running it."""
+    return _select_page(model, column, is_descending, ())
+
+
+@cache
+def _select_first_page_with_parts(
+    model: type[Row],
+    column: InstrumentedAttribute[Any],
+    is_descending: bool,
+    part: type[Part],
+    part_of: InstrumentedAttribute[UUID],
+) -> Select[Row, Part]:
+    page = _select_page(model, column, is_descending, ())
+    return _join_parts(model, page, column, is_descending, part, part_of)
+
+
+def _after_cursor(
+    model: type[Any], query: ListQuery, column: InstrumentedAttribute[Any]
+) -> Iterator[ColumnElement[bool]]:
     if query.cursor is not None:
         last = _decode(query.cursor, query.sort, column.type.python_type)
-        position = tuple_(column, ids)
-        statement = statement.where(position < last if is_descending else position > last)
-    rows = list((await session.scalars(statement)).all())
+        position = tuple_(column, _id_of(model))
+        yield position < last if query.is_descending else position > last
+
+
+def _order(column: Any, ids: Any, is_descending: bool) -> tuple[Any, Any]:
+    return (column.desc(), ids.desc()) if is_descending else (column, ids)
+
+
+def _id_of(model: type[Any]) -> InstrumentedAttribute[UUID]:
+    return cast("InstrumentedAttribute[UUID]", inspect(model).all_orm_descriptors["id"])
+
+
+def _cut_page(rows: list[Row], query: ListQuery, column: InstrumentedAttribute[Any]) -> tuple[list[Row], str | None]:
     if len(rows) <= query.limit:
         return rows, None
     rows = rows[: query.limit]
-    return rows, _encode(query.sort, getattr(rows[-1], column.key), getattr(rows[-1], ids.key))
+    return rows, _encode(query.sort, getattr(rows[-1], column.key), cast(Any, rows[-1]).id)
 
 
 def resource_filters(query: ResourceQuery, model: Any) -> list[ColumnElement[bool]]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from platforma.api.lists import ResourceQuery, list_page, resource_filters
+from platforma.api.lists import ResourceQuery, list_page, list_page_with_parts, resource_filters
 from platforma.authentication.principals import Principal
 from platforma.compute.models import Server, ServerNetwork
 from platforma.database.tenant_session import ReadSession, TenantSession, WriteSession
@@ -28,11 +28,15 @@ async def list_networks(
     session: ReadSession, query: ResourceQuery
 ) -> tuple[list[tuple[Network, list[Subnet]]], str | None]:
     """Return a page of networks, each with its subnets."""
-    rows, cursor = await list_page(
-        session, Network, query, sortable=_SORTABLE_NETWORK, where=resource_filters(query, Network)
+    return await list_page_with_parts(
+        session,
+        Network,
+        query,
+        part=Subnet,
+        part_of=Subnet.network_id,
+        sortable=_SORTABLE_NETWORK,
+        where=resource_filters(query, Network),
     )
-    subnets = await subnets_of(session, [row.id for row in rows])
-    return [(row, subnets.get(row.id, [])) for row in rows], cursor
 
 
 async def get_network(session: TenantSession, network_id: UUID) -> tuple[Network, list[Subnet]]:
