@@ -1,7 +1,7 @@
 """The load generator: a process of its own, so that what it costs is not the server's.
 
-`python -m bench.load SPECIFICATION` with a JSON object of host, port, requests (texts, sent in turn), connections
-and seconds; prints a JSON object of what came back. HTTP/1.1 with keep-alive on raw sockets. Every answer has
+`python -m bench.load` reads a JSON object of host, port, requests (texts, sent in turn), connections and seconds,
+and prints a JSON object of what came back. HTTP/1.1 with keep-alive on raw sockets. Every answer has
 to be a 200, or nothing is measured.
 """
 
@@ -125,8 +125,8 @@ async def send_load(specification: Specification) -> Answered:
 
 
 def main() -> None:
-    """Send the load that the first argument describes."""
-    specification = Specification(**json.loads(sys.argv[1]))
+    """Send the load that standard input describes."""
+    specification = Specification(**json.load(sys.stdin))
     print(json.dumps(asdict(uvloop.run(send_load(specification)))))
 
 

@@ -62,7 +62,7 @@ def _neutron_side(scale: Scale) -> Iterator[Side]:
             url, token = _make_project(credentials)
             parts = urlsplit(url)
             request = (
-                f"GET {parts.path.rstrip('/')}/v2.0/networks HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+                f"GET /v2.0/networks HTTP/1.1\r\nHost: {parts.netloc}\r\n"
                 f"X-Auth-Token: {token}\r\nAccept: application/json\r\n\r\n"
             )
             load = Specification(str(parts.hostname), parts.port or 80, [request], _CONNECTIONS, scale.seconds)

@@ -65,7 +65,8 @@ def measure(side: Side) -> Round:
     """Send one round of load, and read the CPU time before and after."""
     server, database = cpu_seconds(side.server), cpu_seconds(side.database)
     finished = subprocess.run(
-        [sys.executable, "-m", "bench.load", json.dumps(asdict(side.load))],
+        [sys.executable, "-m", "bench.load"],
+        input=json.dumps(asdict(side.load)).encode(),
         stdout=subprocess.PIPE,
         check=True,
         timeout=side.load.seconds + 60,

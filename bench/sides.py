@@ -13,10 +13,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
-from sqlalchemy import select, text
+from sqlalchemy import and_, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm import aliased
 
-from platforma.api.lists import Page, ResourceQuery, resource_filters
+from platforma.api.lists import Page, ResourceQuery
 from platforma.app import API_PREFIX, API_ROUTERS, create_app
 from platforma.authentication.cookies import SESSION_COOKIE
 from platforma.database.engine import create_engine
@@ -30,7 +31,18 @@ _TOKEN = text(
     "JOIN sessions s ON s.tenant_id = k.tenant_id AND s.id = k.session_id "
     "WHERE k.token_hash = :token_hash AND s.revoked_at IS NULL AND s.expires_at > now()"
 )
-_SORTABLE = {"created_at": Network.created_at, "name": Network.name, "status": Network.status}
+_PAGE = (
+    select(Network)
+    .where(Network.tenant_id == bindparam("tenant_id"))
+    .order_by(Network.created_at, Network.id)
+    .limit(bindparam("rows"))
+)
+_NETWORK = aliased(Network, _PAGE.subquery())
+_LIST = (
+    select(_NETWORK, Subnet)
+    .outerjoin(Subnet, and_(Subnet.network_id == _NETWORK.id, Subnet.tenant_id == bindparam("tenant_id")))
+    .order_by(_NETWORK.created_at, _NETWORK.id, Subnet.created_at, Subnet.id)
+)
 
 
 def create_product() -> FastAPI:
@@ -65,23 +77,13 @@ def create_plain() -> FastAPI:
     async def list_networks(
         query: Annotated[ResourceQuery, Query()], caller: Annotated[Caller, Depends(open_caller, scope="function")]
     ) -> Page[NetworkOut]:
-        column = _SORTABLE[query.sort]
-        wanted = (
-            select(Network)
-            .where(Network.tenant_id == caller.tenant_id, *resource_filters(query, Network))
-            .order_by(column, Network.id)
-            .limit(query.limit + 1)
-        )
-        rows = list((await caller.session.scalars(wanted)).all())
-        subnets = (
-            select(Subnet)
-            .where(Subnet.tenant_id == caller.tenant_id, Subnet.network_id.in_([row.id for row in rows]))
-            .order_by(Subnet.created_at, Subnet.id)
-        )
-        found: dict[UUID, list[Subnet]] = {}
-        for subnet in (await caller.session.scalars(subnets)).all():
-            found.setdefault(subnet.network_id, []).append(subnet)
-        return Page(items=[network_out(row, found.get(row.id, [])) for row in rows], next=None)
+        found: dict[Network, list[Subnet]] = {}
+        values = {"tenant_id": caller.tenant_id, "rows": query.limit + 1}
+        for network, subnet in await caller.session.execute(_LIST, values):
+            subnets = found.setdefault(network, [])
+            if subnet is not None:
+                subnets.append(subnet)
+        return Page(items=[network_out(*item) for item in found.items()], next=None)
 
     app = FastAPI()
     for router in API_ROUTERS:
