@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from platforma.authentication.passwords import PasswordStretcher
 from platforma.cli.console import Json, settings, show
 from platforma.clouds.openstack import CloudError, CloudPool
-from platforma.database.census import take_census
 from platforma.database.database import Database
 from platforma.database.engine import DatabaseUrlError, parse_url
 from platforma.database.roles import APPLICATION_ROLES, DatabaseRole
@@ -99,6 +98,8 @@ async def check_databases(used: Settings) -> list[Finding]:
 
 
 async def _check_database(role: DatabaseRole, url: str) -> list[Finding]:
+    from platforma.database.census import take_census
+
     setting = f"DATABASE__{role.short.upper()}"
     try:
         if parse_url(url).username != role.value:
