@@ -12,6 +12,7 @@ from platforma.database.errors import NotBoundError
 from platforma.database.roles import DatabaseRole
 from platforma.database.tables import tenant_tables
 from platforma.network.models import Network, Router, SecurityGroup, Subnet
+from platforma.operations.models import Plane
 from platforma.tenants.offboarding import deletion_order
 from platforma.tenants.service import create_tenant, offboard_tenant
 from tests.operations.stage import ACT, Crash, Stage
@@ -88,6 +89,29 @@ async def test_what_is_under_way_is_stopped(stage: Stage, tenant_id: UUID) -> No
     await _check_gone(stage, tenant_id)
     assert before != {}
     assert not [call for call in stage.cloud.calls[calls:] if call.method.startswith("ensure_")]
+
+
+async def test_a_step_that_is_under_way_is_waited_for(stage: Stage, tenant_id: UUID) -> None:
+    """A worker is in mid-step, with a token that the cloud still honours: the project is not emptied yet."""
+    await _furnish(stage, tenant_id, finish=False)
+    claimed = await stage.row(
+        "UPDATE operations SET claim = gen_random_uuid(), status = 'running' WHERE id ="
+        " (SELECT id FROM operations WHERE tenant_id = %s AND status = 'queued' LIMIT 1) RETURNING id",
+        tenant_id,
+    )
+    await offboard_tenant(stage.databases.operator, ACT, tenant_id)
+    offboarding = await stage.row(
+        "SELECT id FROM operations WHERE tenant_id = %s AND action = 'tenant.offboard'", tenant_id
+    )
+    before = stage.objects(tenant_id)
+    for _ in range(3):
+        await stage.engine(Plane.PLATFORM).reconcile(offboarding["id"])
+    assert (await stage.operation(offboarding["id"]))["step"] == "Waiting for what is under way"
+    assert stage.objects(tenant_id) == before
+    await stage.engine().reconcile(claimed["id"])
+    assert (await stage.operation(claimed["id"]))["status"] == "cancelled"
+    await stage.finish_all(tenant_id)
+    await _check_gone(stage, tenant_id)
 
 
 async def test_a_tenant_that_was_never_onboarded_goes_too(stage: Stage) -> None:

@@ -36,13 +36,17 @@ class Subnet(Resource):
     __table_args__ = (
         tenant_reference("network_id", "networks"),
         tenant_reference("router_id", "routers"),
+        tenant_reference("attached_router_id", "routers"),
         Index(None, "tenant_id", "network_id"),
         Index(None, "tenant_id", "router_id"),
+        Index(None, "tenant_id", "attached_router_id"),
         CheckConstraint("ip_version IN (4, 6)", name="ip_version"),
     )
 
     network_id: Mapped[UUID]
     router_id: Mapped[UUID | None]
+    attached_router_id: Mapped[UUID | None]
+    """The router that it is attached to in the cloud, or about to be: written before it is attached."""
     ip_version: Mapped[int]
     cidr: Mapped[str]
     gateway_ip: Mapped[str | None]

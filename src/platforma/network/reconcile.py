@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from platforma.clouds.openstack.protocol import NetworkCloud
 from platforma.clouds.openstack.resources import CloudId
@@ -41,6 +41,7 @@ class SubnetView:
     id: UUID
     name: str
     router_id: UUID | None
+    attached_router_id: UUID | None
     ip_version: int
     cidr: str
     gateway_ip: str | None
@@ -57,7 +58,7 @@ class SubnetView:
 
 @dataclass(frozen=True)
 class NetworkView:
-    """A network, its subnets, and the tenant's routers, to any of which a subnet may be attached."""
+    """A network, its subnets, and the routers that these are or should be attached to."""
 
     id: UUID
     name: str
@@ -79,10 +80,10 @@ class NetworkReconciler(Reconciler[NetworkView, NetworkCloud]):
         network = await session.get(Network, resource_id)
         if network is None:
             return None
-        subnets = await session.scalars(
-            select(Subnet).where(Subnet.network_id == resource_id).order_by(Subnet.created_at, Subnet.id)
-        )
-        routers = await session.scalars(select(Router))
+        statement = select(Subnet).where(Subnet.network_id == resource_id).order_by(Subnet.created_at, Subnet.id)
+        subnets = (await session.scalars(statement)).all()
+        router_ids = {subnet.router_id for subnet in subnets} | {subnet.attached_router_id for subnet in subnets}
+        routers = await session.scalars(select(Router).where(Router.id.in_(router_ids - {None})))
         return NetworkView(
             network.id,
             network.name,
@@ -105,6 +106,7 @@ class NetworkReconciler(Reconciler[NetworkView, NetworkCloud]):
         return (
             _delete_subnets(view, cloud)
             or _make_subnets(view, cloud, network.cloud_id)
+            or _detach_subnets(view, cloud)
             or _attach_subnets(view, cloud)
             or done({subnet.row: {"status": ResourceStatus.ACTIVE, "status_reason": None} for subnet in view.subnets})
         )
@@ -121,7 +123,9 @@ class RouterReconciler(Reconciler[RouterView, NetworkCloud]):
         router = await session.get(Router, resource_id)
         if router is None:
             return None
-        subnets = await session.scalars(select(Subnet.id).where(Subnet.router_id == resource_id))
+        subnets = await session.scalars(
+            select(Subnet.id).where(or_(Subnet.router_id == resource_id, Subnet.attached_router_id == resource_id))
+        )
         return _view_router(router, tuple(subnets))
 
     def step(self, view: RouterView, cloud: NetworkCloud) -> Step:
@@ -129,7 +133,7 @@ class RouterReconciler(Reconciler[RouterView, NetworkCloud]):
         if view.is_deleting:
             if not cloud.delete_router(view.id):
                 return again(1, "Waiting for the router to go", progress=50)
-            return gone({(Subnet, subnet_id): {"router_id": None} for subnet_id in view.subnet_ids})
+            return gone({(Subnet, id_): {"router_id": None, "attached_router_id": None} for id_ in view.subnet_ids})
         router = cloud.ensure_router(
             view.id,
             has_external_gateway=view.has_external_gateway,
@@ -148,7 +152,9 @@ def describe(name: str, description: str) -> str:
 
 def _delete_network(view: NetworkView, cloud: NetworkCloud) -> Step:
     """Detach what is attached; delete the subnets with the network, and their rows with its row."""
-    _detach_strays(view, cloud, desired=frozenset())
+    for subnet in view.subnets:
+        if subnet.attached_router_id is not None:
+            return _detach(view, subnet, cloud)
     if not cloud.delete_network(view.id):
         return again(1, "Waiting for the network to go", progress=50)
     return gone(deletions=[subnet.row for subnet in view.subnets])
@@ -158,7 +164,8 @@ def _delete_subnets(view: NetworkView, cloud: NetworkCloud) -> Step | None:
     """Delete the first subnet that is not desired any more."""
     for subnet in view.subnets:
         if subnet.is_deleting:
-            _detach_strays(view, cloud, desired=_desired_attachments(view))
+            if subnet.attached_router_id is not None:
+                return _detach(view, subnet, cloud)
             if not cloud.delete_subnet(subnet.id):
                 return again(1, f"Waiting for subnet {subnet.name} to go", progress=50)
             return again(0, f"Deleted subnet {subnet.name}", progress=60, deletions=[subnet.row])
@@ -184,51 +191,39 @@ def _make_subnets(view: NetworkView, cloud: NetworkCloud, network_cloud_id: Clou
     return None
 
 
-def _attach_subnets(view: NetworkView, cloud: NetworkCloud) -> Step | None:
-    """Attach each subnet to its router and to no other, as seen in the cloud."""
-    desired = _desired_attachments(view)
-    attached = _detach_strays(view, cloud, desired=desired)
-    missing = desired - attached
-    for router_cloud_id, subnet_cloud_id in missing:
-        cloud.attach_subnet(router_cloud_id, subnet_cloud_id)
-    if missing:
-        return again(0, "Attached the subnets to their routers", progress=90)
+def _detach_subnets(view: NetworkView, cloud: NetworkCloud) -> Step | None:
+    """Detach the first subnet that is attached where it should not be."""
     for subnet in view.subnets:
-        router = view.routers.get(subnet.router_id) if subnet.router_id else None
-        if router is not None and router.cloud_id is None and not router.is_deleting:
-            return again(1, f"Waiting for router {router.name}", progress=80)
+        if subnet.attached_router_id not in (None, subnet.router_id):
+            return _detach(view, subnet, cloud)
     return None
 
 
-def _desired_attachments(view: NetworkView) -> frozenset[tuple[CloudId, CloudId]]:
-    """Return the pairs of router and subnet that should be, as far as both exist in the cloud."""
-    pairs = set()
+def _detach(view: NetworkView, subnet: SubnetView, cloud: NetworkCloud) -> Step:
+    router = view.routers.get(subnet.attached_router_id) if subnet.attached_router_id else None
+    if router is not None and router.cloud_id is not None and subnet.cloud_id is not None and not router.is_deleting:
+        cloud.detach_subnet(router.cloud_id, subnet.cloud_id)
+    return again(0, f"Detached subnet {subnet.name}", progress=40, changes={subnet.row: {"attached_router_id": None}})
+
+
+def _attach_subnets(view: NetworkView, cloud: NetworkCloud) -> Step | None:
+    """Attach each subnet to its router, as seen in the cloud.
+
+    The intention is recorded first: an attachment whose answer was lost must be found by whoever detaches.
+    """
     for subnet in view.subnets:
         router = view.routers.get(subnet.router_id) if subnet.router_id else None
-        if router is None or router.is_deleting or subnet.is_deleting:
+        if router is None or router.is_deleting or subnet.cloud_id is None:
             continue
-        if router.cloud_id is not None and subnet.cloud_id is not None:
-            pairs.add((router.cloud_id, subnet.cloud_id))
-    return frozenset(pairs)
-
-
-def _detach_strays(
-    view: NetworkView, cloud: NetworkCloud, *, desired: frozenset[tuple[CloudId, CloudId]]
-) -> frozenset[tuple[CloudId, CloudId]]:
-    """Detach the network's subnets from routers where they should not be; return where they are attached then.
-
-    Asks every router of the tenant: an attachment whose answer was lost is in no row.
-    """
-    own = {subnet.cloud_id for subnet in view.subnets if subnet.cloud_id is not None}
-    attached = {
-        (router.cloud_id, subnet_cloud_id)
-        for router in view.routers.values()
-        if router.cloud_id is not None and own and not router.is_deleting
-        for subnet_cloud_id in cloud.list_router_subnets(router.cloud_id) & own
-    }
-    for router_cloud_id, subnet_cloud_id in attached - desired:
-        cloud.detach_subnet(router_cloud_id, subnet_cloud_id)
-    return frozenset(attached & desired)
+        if router.cloud_id is None:
+            return again(1, f"Waiting for router {router.name}", progress=70)
+        if subnet.attached_router_id != router.id:
+            intention = {subnet.row: {"attached_router_id": router.id}}
+            return again(0, f"Attaching subnet {subnet.name}", progress=80, changes=intention)
+        if subnet.cloud_id not in cloud.list_router_subnets(router.cloud_id):
+            cloud.attach_subnet(router.cloud_id, subnet.cloud_id)
+            return again(0, f"Attached subnet {subnet.name}", progress=90)
+    return None
 
 
 def _view_subnet(subnet: Subnet) -> SubnetView:
@@ -236,6 +231,7 @@ def _view_subnet(subnet: Subnet) -> SubnetView:
         subnet.id,
         subnet.name,
         subnet.router_id,
+        subnet.attached_router_id,
         subnet.ip_version,
         subnet.cidr,
         subnet.gateway_ip,

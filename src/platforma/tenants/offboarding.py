@@ -1,12 +1,13 @@
 """Offboarding: nothing of a tenant is left, in the cloud or in the database, but a tombstone and the operators' audit.
 
 The order closes the doors first. The members are gone already (`offboard_tenant`). Then every resource is marked for
-deletion and every operation under way is cancelled, so that no worker begins anything; then the cloud's user goes,
-and its credentials with it, so that no worker can finish anything; then the project is emptied and deleted; at last
+deletion and every operation is cancelled, so that no worker begins anything, and those with a step under way are waited
+for, because a cloud may honour a token for minutes after its user has gone; then the cloud's user goes, and its
+credentials with it; then the project is emptied and deleted; at last
 the rows, of every table that has tenants' rows.
 """
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 
 from platforma.clouds.openstack.errors import CloudNotFound
 from platforma.clouds.openstack.protocol import CloudAdministration
@@ -17,15 +18,12 @@ from platforma.operations.reconciling import Step, again, gone
 from platforma.tenants.models import OperatorAudit, Tenant, TenantStatus
 from platforma.tenants.views import USER_GONE, TenantView, record_project
 
-SETTLE_SECONDS = 1.0
-"""How long a call that was under way when the credential went may still take effect."""
-
 
 def offboard(view: TenantView, cloud: CloudAdministration) -> Step:
     """Take one step of removing a tenant. What was made without having been recorded is found by its name."""
     credential = view.credential
     if not view.is_closed:
-        return again(0, "Stopping what is under way", progress=10, record=close_tenant)
+        return again(1, "Waiting for what is under way", progress=10, record=close_tenant)
     if credential is None:
         project_id = cloud.ensure_project(view.id, description=view.name)
         return again(0, "Found the project", progress=15, record=record_project(project_id))
@@ -36,7 +34,7 @@ def offboard(view: TenantView, cloud: CloudAdministration) -> Step:
         if not cloud.delete_user(credential.user_id):
             return again(1, "Waiting for the user to go", progress=25)
         gone_user = {"user_id": USER_GONE, "sealed": None}
-        return again(SETTLE_SECONDS, "Took the credential back", progress=30, changes={credential.row: gone_user})
+        return again(0, "Took the credential back", progress=30, changes={credential.row: gone_user})
     left = _empty(credential.project_id, cloud)
     if left:
         return again(1, f"Waiting for {left} objects in the cloud to go", progress=50)
@@ -54,7 +52,10 @@ def _empty(project_id: str, cloud: CloudAdministration) -> int:
 
 
 async def close_tenant(session: WriteSession) -> None:
-    """Mark every resource for deletion, and cancel every operation of the tenants' plane."""
+    """Mark every resource for deletion, and cancel every operation of the tenants' plane that has no step under way.
+
+    One that has is cancelled when its worker comes back for the next step, or when the reaper has taken its claim.
+    """
     for model in tenant_tables().values():
         if issubclass(model, Resource):
             await session.execute(
@@ -65,18 +66,15 @@ async def close_tenant(session: WriteSession) -> None:
             )
     await session.execute(
         update(Operation)
-        .where(Operation.plane == Plane.TENANT, Operation.status.in_([OperationStatus.QUEUED, OperationStatus.RUNNING]))
-        .values(status=OperationStatus.CANCELLED, claim=None, step=None, finished_at=func.now())
+        .where(_is_unfinished(), Operation.claim.is_(None))
+        .values(status=OperationStatus.CANCELLED, step=None, finished_at=func.now())
         .execution_options(synchronize_session=False)
     )
 
 
 async def is_closed(session: TenantSession) -> bool:
     """Say whether `close_tenant` has nothing left to do."""
-    unfinished = select(Operation.id).where(
-        Operation.plane == Plane.TENANT, Operation.status.in_([OperationStatus.QUEUED, OperationStatus.RUNNING])
-    )
-    if await session.scalar(unfinished.limit(1)) is not None:
+    if await session.scalar(select(Operation.id).where(_is_unfinished()).limit(1)) is not None:
         return False
     for model in tenant_tables().values():
         if issubclass(model, Resource):
@@ -84,6 +82,12 @@ async def is_closed(session: TenantSession) -> bool:
             if await session.scalar(wanted) is not None:
                 return False
     return True
+
+
+def _is_unfinished() -> ColumnElement[bool]:
+    return and_(
+        Operation.plane == Plane.TENANT, Operation.status.in_([OperationStatus.QUEUED, OperationStatus.RUNNING])
+    )
 
 
 async def delete_rows(session: WriteSession) -> None:
