@@ -13,17 +13,23 @@ from platforma.authentication.cookies import SESSION_COOKIE
 from platforma.authentication.passwords import PasswordStretcher
 from platforma.authentication.service import Authenticator
 from platforma.compute import endpoints as compute
+from platforma.compute import key_pair_pages
+from platforma.compute import pages as compute_pages
 from platforma.database.database import Database
 from platforma.network import endpoints as network
 from platforma.network import pages as network_pages
+from platforma.network import security_group_pages
 from platforma.network.security_group_endpoints import security_groups
 from platforma.operations import endpoints as operations
-from platforma.portal import dashboard
+from platforma.operations import pages as operations_pages
+from platforma.portal import api_reference, dashboard
 from platforma.portal import pages as portal_pages
 from platforma.portal.application import create_pages
 from platforma.settings import Settings, need
 from platforma.storage import endpoints as storage
+from platforma.storage import pages as storage_pages
 from platforma.tenants import endpoints as tenants
+from platforma.tenants import pages as tenants_pages
 
 API_PREFIX = "/api/v1"
 
@@ -47,8 +53,15 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     portal_pages.brand,
     authentication_pages.signing_in,
     dashboard.router,
+    compute_pages.servers,
+    key_pair_pages.key_pairs,
+    storage_pages.volumes,
     network_pages.networks,
     network_pages.routers,
+    security_group_pages.security_groups,
+    operations_pages.operations,
+    tenants_pages.members,
+    api_reference.router,
     authentication_pages.account,
 )
 

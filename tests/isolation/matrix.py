@@ -102,9 +102,17 @@ async def _one(session: WriteSession, statement: Any) -> UUID:
     return found
 
 
+async def _server_of_the_example(session: WriteSession, tenancy: Tenancy) -> None:
+    server = await session.get(Server, tenancy.ids["server_id"])
+    server.name = "web-1"
+
+
 SITUATIONS: dict[str, Situation] = {
     "start_server": _stopped_server,
     "detach_volume": _busy_volume,
     "revoke_member_session": _members_session,
+    "page_start_server": _stopped_server,
+    "page_detach_volume": _busy_volume,
+    "page_delete_server": _server_of_the_example,
 }
 """What has to be so, by operation, for the owner's own request to succeed."""

@@ -25,7 +25,7 @@ from platforma.network.schemas import (
     SubnetCidr,
     SubnetCreate,
 )
-from platforma.operations.latest import find_latest_operation
+from platforma.operations.latest import find_latest_operation, find_running_operations
 from platforma.operations.resources import get_resource
 from platforma.portal.forms import FormInput, Ticked
 from platforma.portal.listing import Listing, PageListQuery
@@ -101,7 +101,10 @@ async def show_networks(request: Request, query: Annotated[NetworksQuery, Query(
     """The list of networks."""
     rows, cursor = await service.list_networks(reading.session, query)
     listing = Listing(request, query, cursor)
-    return render(request, "network/networks.html", reading, rows=rows, listing=listing, statuses=STATUSES)
+    running = await find_running_operations(reading.session, [network.id for network, _subnets in rows])
+    return render(
+        request, "network/networks.html", reading, rows=rows, running=running, listing=listing, statuses=STATUSES
+    )
 
 
 @networks.get("/new")
@@ -218,9 +221,15 @@ async def show_routers(request: Request, query: Annotated[NetworksQuery, Query()
     ids = [row.id for row in rows]
     statement = select(Subnet.router_id, func.count()).where(Subnet.router_id.in_(ids)).group_by(Subnet.router_id)
     subnets = {row[0]: row[1] for row in await reading.session.execute(statement)}
-    listing = Listing(request, query, cursor)
     return render(
-        request, "network/routers.html", reading, rows=rows, subnets=subnets, listing=listing, statuses=STATUSES
+        request,
+        "network/routers.html",
+        reading,
+        rows=rows,
+        running=await find_running_operations(reading.session, ids),
+        subnets=subnets,
+        listing=Listing(request, query, cursor),
+        statuses=STATUSES,
     )
 
 

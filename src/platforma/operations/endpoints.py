@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from platforma.api.lists import Page, list_page
 from platforma.api.routes import Reading, TenantRoute, Writing, may_read, may_write
 from platforma.authentication.permissions import Permission
+from platforma.database.tenant_session import ReadSession
 from platforma.kit.problems import NotFound
 from platforma.operations.models import Operation, Plane
 from platforma.operations.schemas import OperationOut, OperationQuery
@@ -29,14 +30,7 @@ _SORTABLE = {
 @router.get("")
 async def list_operations(query: Annotated[OperationQuery, Query()], reading: Reads) -> Page[OperationOut]:
     """Operations, the newest first."""
-    where = [Operation.plane == Plane.TENANT]
-    if query.status is not None:
-        where.append(Operation.status == query.status)
-    if query.resource_id is not None:
-        where.append(Operation.resource_id == query.resource_id)
-    if query.resource_kind is not None:
-        where.append(Operation.resource_kind == query.resource_kind)
-    rows, cursor = await list_page(reading.session, Operation, query, sortable=_SORTABLE, where=where)
+    rows, cursor = await find_operations(reading.session, query)
     return Page(items=[OperationOut.model_validate(row) for row in rows], next=cursor)
 
 
@@ -53,3 +47,15 @@ async def get_operation(operation_id: UUID, reading: Reads) -> OperationOut:
 async def retry_operation(operation_id: UUID, writing: Retries) -> OperationOut:
     """Try a failed operation again."""
     return OperationOut.model_validate(await retry(writing.session, operation_id))
+
+
+async def find_operations(session: ReadSession, query: OperationQuery) -> tuple[list[Operation], str | None]:
+    """Return a page of the tenants' operations."""
+    where = [Operation.plane == Plane.TENANT]
+    if query.status is not None:
+        where.append(Operation.status == query.status)
+    if query.resource_id is not None:
+        where.append(Operation.resource_id == query.resource_id)
+    if query.resource_kind is not None:
+        where.append(Operation.resource_kind == query.resource_kind)
+    return await list_page(session, Operation, query, sortable=_SORTABLE, where=where)

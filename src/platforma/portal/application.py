@@ -59,5 +59,6 @@ def create_pages(app: FastAPI, routers: Sequence[APIRouter]) -> Pages:
     """Make the pages from the domains' routers and mount them in the portal's application, after the API."""
     pages = Pages(app.state, routers)
     app.state.pages = pages
+    app.state.openapi = app.openapi
     app.router.routes.append(PagesMount(pages))
     return pages

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from platforma.api.routes import Reading, Writing
 from platforma.authentication.permissions import Permission
 from platforma.authentication.principals import Principal
-from platforma.portal import wording
+from platforma.portal import choices, wording
 from platforma.portal.forms import Submission
 from platforma.portal.icons import icon
 from platforma.portal.navigation import navigation_for
@@ -34,14 +34,22 @@ def _make_environment() -> Environment:
         "memory": wording.memory,
         "counted": wording.counted,
         "ports": wording.ports,
-        "pairs": lambda rows: [(row.id, row.name) for row in rows],
+        "service_words": wording.service_words,
+        "file_name": wording.file_name,
+        "pairs": choices.pairs,
+        "flavor_cards": choices.flavor_cards,
+        "image_cards": choices.image_cards,
+        "network_cards": choices.network_cards,
+        "group_cards": choices.group_cards,
+        "role_cards": choices.role_cards,
     }
-    environment.tests["moving"] = wording.is_moving
+    environment.tests |= {"moving": wording.is_moving}
     environment.globals |= {
         "icon": icon,
         "static": static_url,
         "badge_of": wording.badge,
         "server_badge": wording.server_badge,
+        "doing": wording.doing,
         "is_moving": wording.is_moving,
         "action_words": wording.action_words,
     }

@@ -1,5 +1,6 @@
 """How times, sizes and states are said on a page."""
 
+import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -46,6 +47,23 @@ _VERBS = {
     "reboot": "Reboot",
     "console_output": "Fetch console output of",
 }
+
+_DOING = {
+    "create": "Creating",
+    "delete": "Deleting",
+    "attach": "Attaching",
+    "detach": "Detaching",
+    "extend": "Extending",
+    "start": "Starting",
+    "stop": "Stopping",
+    "reboot": "Rebooting",
+    "console_output": "Reading console",
+}
+
+
+def doing(operation: Any) -> Badge:
+    """Return the badge of a resource at which an operation is under way."""
+    return Badge(_DOING.get(operation.action.partition(".")[2], "Updating"), "busy", True)
 
 
 def badge(status: str) -> Badge:
@@ -117,3 +135,16 @@ def ports(rule: Any) -> str:
     if rule.protocol in ("icmp", "ipv6-icmp"):
         return f"Type {low}" if high is None else f"Type {low}, code {high}"
     return str(low) if low == high else f"{low}–{high}"
+
+
+def service_words(rule: Any) -> str:
+    """Say what a rule admits: "TCP 443", "ICMP", "Everything"."""
+    if rule.protocol is None:
+        return "Everything"
+    said = ports(rule)
+    return rule.protocol.upper() if said == "All" else f"{rule.protocol.upper()} {said}"
+
+
+def file_name(name: str) -> str:
+    """Return a name that every system takes for a file."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "key"

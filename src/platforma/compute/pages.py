@@ -1,0 +1,203 @@
+"""Pages of servers."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from pydantic import Field
+
+from platforma.api.fields import Description, Name
+from platforma.api.lists import ResourceQuery
+from platforma.api.routes import Reading, may_read
+from platforma.authentication.permissions import Permission
+from platforma.compute import catalogue, key_pairs, power, service
+from platforma.compute.endpoints import Reads, Writes
+from platforma.compute.models import Server
+from platforma.compute.schemas import CatalogueQuery, ServerChange, ServerCreate, ServerQuery
+from platforma.kit.problems import Invalid
+from platforma.network import security_groups as security_group_service
+from platforma.network import service as network_service
+from platforma.operations.latest import find_latest_operation, find_running_operations
+from platforma.operations.resources import get_resource
+from platforma.portal.forms import FormInput, Ticked
+from platforma.portal.listing import Listing, PageListQuery
+from platforma.portal.notices import see_other
+from platforma.portal.rendering import render
+from platforma.portal.resources import STATUSES, EditForm, show_deletion, show_edit
+from platforma.portal.routes import PageRoute, shown_on
+
+servers = APIRouter(prefix="/servers", tags=["Servers"], route_class=PageRoute)
+
+Plans = Annotated[Reading, may_read(Permission.SERVERS_WRITE)]
+
+_EVERYTHING = ResourceQuery(limit=200, sort="name")
+
+
+class ServersQuery(PageListQuery, ServerQuery):
+    """The address of a list of servers."""
+
+    sort: str = Field(default="name", pattern=r"^-?[a-z_]{1,40}$")
+
+
+class ServerForm(FormInput):
+    """A server."""
+
+    name: Annotated[Name, Field(examples=["web-1"])]
+    description: Description = ""
+    flavor_id: UUID
+    image_id: UUID
+    key_pair_id: UUID | None = None
+    network_ids: list[UUID] = Field(min_length=1, max_length=8)
+    security_group_ids: list[UUID] = Field(default_factory=list, max_length=10)
+
+    def wanted(self) -> ServerCreate:
+        """Return the server that is asked for."""
+        return ServerCreate(
+            name=self.name,
+            description=self.description,
+            flavor_id=self.flavor_id,
+            image_id=self.image_id,
+            key_pair_id=self.key_pair_id,
+            network_ids=list(dict.fromkeys(self.network_ids)),
+            security_group_ids=list(dict.fromkeys(self.security_group_ids)) or None,
+        )
+
+
+class RebootForm(FormInput):
+    """How to reboot."""
+
+    hard: Ticked = False
+
+
+class DeletionForm(FormInput):
+    """The server's name, typed."""
+
+    name: Annotated[str, Field(max_length=255, examples=["web-1"])]
+
+
+@servers.get("")
+async def show_servers(request: Request, query: Annotated[ServersQuery, Query()], reading: Reads) -> Response:
+    """The list of servers."""
+    rows, cursor = await service.list_servers(reading.session, query)
+    return render(
+        request,
+        "compute/servers.html",
+        reading,
+        rows=rows,
+        running=await find_running_operations(reading.session, [row.server.id for row in rows]),
+        listing=Listing(request, query, cursor),
+        statuses=STATUSES,
+    )
+
+
+@servers.get("/new")
+async def show_new_server(request: Request, reading: Plans) -> Response:
+    """The form for a server, with what most people want chosen already."""
+    session = reading.session
+    networks, _cursor = await network_service.list_networks(session, _EVERYTHING)
+    groups, _cursor = await security_group_service.list_security_groups(session, _EVERYTHING)
+    keys, _cursor = await key_pairs.list_key_pairs(session, _EVERYTHING)
+    flavors, _cursor = await catalogue.list_flavors(session, CatalogueQuery(limit=200, sort="vcpus"))
+    images, _cursor = await catalogue.list_images(session, CatalogueQuery(limit=200))
+    return render(
+        request,
+        "compute/new_server.html",
+        reading,
+        flavors=sorted(flavors, key=lambda flavor: (flavor.vcpus, flavor.ram_mib, flavor.disk_gib)),
+        images=images,
+        networks=[(row, subnets) for row, subnets in networks if subnets and row.deletion_requested_at is None],
+        groups=[group for group, _rules in groups if group.deletion_requested_at is None],
+        keys=[key for key in keys if key.deletion_requested_at is None],
+    )
+
+
+@servers.post("")
+@shown_on("/servers/new")
+async def create_server(form: Annotated[ServerForm, Form()], writing: Writes) -> Response:
+    """Make a server."""
+    details, _operation = await service.create_server(writing.session, writing.principal, form.wanted())
+    return see_other(f"/servers/{details.server.id}")
+
+
+@servers.get("/{server_id}")
+async def show_server(server_id: UUID, request: Request, reading: Reads) -> Response:
+    """A server with its networks, security groups, volumes and console."""
+    details = await service.get_server(reading.session, server_id)
+    operation = await find_latest_operation(reading.session, server_id)
+    return render(request, "compute/server.html", reading, details=details, server=details.server, operation=operation)
+
+
+@servers.get("/{server_id}/edit")
+async def show_edit_server(server_id: UUID, request: Request, reading: Plans) -> Response:
+    """The form for a server's name."""
+    server = await get_resource(reading.session, Server, server_id)
+    return show_edit(request, reading, server, kind="server", at=f"/servers/{server_id}")
+
+
+@servers.post("/{server_id}/edit")
+@shown_on("/servers/{server_id}/edit")
+async def edit_server(server_id: UUID, form: Annotated[EditForm, Form()], writing: Writes) -> Response:
+    """Rename a server."""
+    change = ServerChange(name=form.name, description=form.description)
+    await service.change_server(writing.session, writing.principal, server_id, change)
+    return see_other(f"/servers/{server_id}")
+
+
+@servers.post("/{server_id}/start")
+@shown_on("/servers/{server_id}")
+async def start_server(server_id: UUID, writing: Writes) -> Response:
+    """Start a server."""
+    await power.start_server(writing.session, writing.principal, server_id)
+    return see_other(f"/servers/{server_id}")
+
+
+@servers.post("/{server_id}/stop")
+@shown_on("/servers/{server_id}")
+async def stop_server(server_id: UUID, writing: Writes) -> Response:
+    """Stop a server."""
+    await power.stop_server(writing.session, writing.principal, server_id)
+    return see_other(f"/servers/{server_id}")
+
+
+@servers.post("/{server_id}/reboot")
+@shown_on("/servers/{server_id}")
+async def reboot_server(server_id: UUID, form: Annotated[RebootForm, Form()], writing: Writes) -> Response:
+    """Reboot a server."""
+    await power.reboot_server(writing.session, writing.principal, server_id, hard=form.hard)
+    return see_other(f"/servers/{server_id}")
+
+
+@servers.post("/{server_id}/console-output")
+@shown_on("/servers/{server_id}")
+async def fetch_console_output(server_id: UUID, writing: Writes) -> Response:
+    """Fetch what a server has written to its console."""
+    await power.fetch_console_output(writing.session, writing.principal, server_id)
+    return see_other(f"/servers/{server_id}#console")
+
+
+@servers.get("/{server_id}/delete")
+async def show_delete_server(server_id: UUID, request: Request, reading: Plans) -> Response:
+    """Ask whether a server shall go."""
+    details = await service.get_server(reading.session, server_id)
+    lost = ["Its disk and everything on it is lost."]
+    lost += [f"Volume {attached.volume.name} is detached, and stays." for attached in details.volumes]
+    return show_deletion(
+        request,
+        reading,
+        details.server,
+        kind="server",
+        at=f"/servers/{server_id}",
+        consequences=tuple(lost),
+        is_name_asked=True,
+    )
+
+
+@servers.post("/{server_id}/delete")
+@shown_on("/servers/{server_id}/delete")
+async def delete_server(server_id: UUID, form: Annotated[DeletionForm, Form()], writing: Writes) -> Response:
+    """Delete a server whose name was typed."""
+    server = await get_resource(writing.session, Server, server_id)
+    if form.name.strip() != server.name.strip():
+        raise Invalid(errors=[{"where": "body.name", "detail": "This is not the server's name."}])
+    await service.delete_server(writing.session, writing.principal, server_id)
+    return see_other("/servers", notice="deletion-requested")
