@@ -23,6 +23,8 @@ class Stack:
     state: Path
     port: int
     operator_port: int
+    shared_openstack: Path | None = None
+    """The state of an embedded OpenStack that somebody else runs, and which is not ours to stop."""
 
     @property
     def postgres(self) -> Path:
@@ -32,7 +34,7 @@ class Stack:
     @property
     def openstack(self) -> Path:
         """The embedded OpenStack's state."""
-        return self.state / "openstack"
+        return self.shared_openstack or self.state / "openstack"
 
     @property
     def demo(self) -> Path:

@@ -20,8 +20,11 @@ _KEPT = {"openstack-venv", "openstack-venv.lock"}
 """What `clean` keeps: installed packages."""
 
 
-def up(stack: Stack, report: Report) -> dict[str, Any]:
-    """Start everything that does not run, and return what `demo.json` says. Safe to repeat."""
+def up(stack: Stack, report: Report, *, cloud: Callable[[], Credentials] | None = None) -> dict[str, Any]:
+    """Start everything that does not run, and return what `demo.json` says. Safe to repeat.
+
+    `cloud` brings up the OpenStack to use, if it shall not be one of the product's own.
+    """
     began = time.monotonic()
     stack.make()
     for process, port, variable in (
@@ -31,14 +34,14 @@ def up(stack: Stack, report: Report) -> dict[str, Any]:
         if not processes.is_running(stack, process):
             processes.check_port(port, variable)
     with ThreadPoolExecutor(1) as aside:
-        cloud = aside.submit(openstack.up, stack.openstack, report=lambda line: report(f"openstack: {line}"))
+        started = aside.submit(cloud or (lambda: _start_cloud(stack, report)))
         report("database: starting")
         postgres = EmbeddedPostgres(stack.postgres)
         _write_settings(stack, postgres)
         report("database: migrating")
         commands.run(stack, "owner", "migrate", "--create-roles")
         _start_portals(stack, report)
-        _start_workers(stack, cloud.result(), report)
+        _start_workers(stack, started.result(), report)
     made = demo.make(stack, report)
     report(f"up after {time.monotonic() - began:.0f} s")
     return made
@@ -48,7 +51,7 @@ def down(stack: Stack, report: Report) -> None:
     """Stop what `up` started; everything stays where it is."""
     stopped = processes.stop(stack)
     report(f"stopped: {', '.join(stopped) or 'no process of the product ran'}")
-    if stack.openstack.exists():
+    if stack.shared_openstack is None and stack.openstack.exists():
         openstack.down(stack.openstack, report=lambda line: report(f"openstack: {line}"))
     if (stack.postgres / "postmaster.pid").exists():
         EmbeddedPostgres(stack.postgres).stop()
@@ -63,6 +66,10 @@ def clean(stack: Stack, report: Report) -> None:
             if path.name not in _KEPT:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     report("forgotten")
+
+
+def _start_cloud(stack: Stack, report: Report) -> Credentials:
+    return openstack.up(stack.openstack, report=lambda line: report(f"openstack: {line}"))
 
 
 def _write_settings(stack: Stack, postgres: EmbeddedPostgres) -> None:

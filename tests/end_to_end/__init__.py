@@ -1,0 +1,1 @@
+"""The running product, as `make up` starts it, in a real browser."""
