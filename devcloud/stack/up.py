@@ -20,11 +20,8 @@ _KEPT = {"openstack-venv", "openstack-venv.lock"}
 """What `clean` keeps: installed packages."""
 
 
-def up(stack: Stack, report: Report, *, cloud: Callable[[], Credentials] | None = None) -> dict[str, Any]:
-    """Start everything that does not run, and return what `demo.json` says. Safe to repeat.
-
-    `cloud` brings up the OpenStack to use, if it shall not be one of the product's own.
-    """
+def up(stack: Stack, report: Report) -> dict[str, Any]:
+    """Start everything that does not run, and return what `demo.json` says. Safe to repeat."""
     began = time.monotonic()
     stack.make()
     for process, port, variable in (
@@ -34,14 +31,14 @@ def up(stack: Stack, report: Report, *, cloud: Callable[[], Credentials] | None 
         if not processes.is_running(stack, process):
             processes.check_port(port, variable)
     with ThreadPoolExecutor(1) as aside:
-        started = aside.submit(cloud or (lambda: _start_cloud(stack, report)))
+        cloud = aside.submit(openstack.up, stack.openstack, report=lambda line: report(f"openstack: {line}"))
         report("database: starting")
         postgres = EmbeddedPostgres(stack.postgres)
         _write_settings(stack, postgres)
         report("database: migrating")
         commands.run(stack, "owner", "migrate", "--create-roles")
         _start_portals(stack, report)
-        _start_workers(stack, started.result(), report)
+        _start_workers(stack, cloud.result(), report)
     made = demo.make(stack, report)
     report(f"up after {time.monotonic() - began:.0f} s")
     return made
@@ -66,10 +63,6 @@ def clean(stack: Stack, report: Report) -> None:
             if path.name not in _KEPT:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     report("forgotten")
-
-
-def _start_cloud(stack: Stack, report: Report) -> Credentials:
-    return openstack.up(stack.openstack, report=lambda line: report(f"openstack: {line}"))
 
 
 def _write_settings(stack: Stack, postgres: EmbeddedPostgres) -> None:

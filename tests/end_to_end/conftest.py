@@ -2,21 +2,18 @@
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-from devcloud.openstack.credentials import Credentials
-from devcloud.openstack.fixtures import openstack_cloud
 from devcloud.openstack.ports import free_ports
+from devcloud.openstack.testing import running_cloud, state_for_run
 from devcloud.stack.layout import Stack
 from devcloud.stack.up import down, up
-from tests.end_to_end.portal_pages import PortalPages
-
-__all__ = ["openstack_cloud"]
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -30,73 +27,44 @@ CHROMIUM_ARGUMENTS = [
 
 
 @dataclass(frozen=True)
-class SignIn:
-    """A member of the demo, and where the member signs in."""
-
-    url: str
-    portal: str
-    tenant: str
-    email: str
-    password: str
-    role: str
-
-    @property
-    def host(self) -> str:
-        """The portal's host, without its port."""
-        return self.url.removeprefix("http://").partition(":")[0]
-
-
-@dataclass(frozen=True)
 class Product:
-    """What `make up` says at its end."""
+    """The running product, and what it says in `demo.json`."""
 
     stack: Stack
-    members: tuple[SignIn, ...]
-    operator_url: str
-    operator_email: str
-    operator_password: str
+    demo: dict[str, Any]
 
-    def member(self, portal: int, role: str) -> SignIn:
-        """Return the member of a role at the first or the second portal."""
-        url = list(dict.fromkeys(member.url for member in self.members))[portal]
-        return next(member for member in self.members if (member.url, member.role) == (url, role))
+    def portal(self, name: str) -> dict[str, Any]:
+        """Return a portal of the demo."""
+        return next(portal for portal in self.demo["portals"] if portal["name"] == name)
+
+    def member(self, portal: str, role: str) -> dict[str, str]:
+        """Return the e-mail and password of a member at a portal."""
+        (tenant,) = self.portal(portal)["tenants"]
+        return next(member for member in tenant["members"] if member["role"] == role)
 
 
 @pytest.fixture(scope="session")
-def product(openstack_cloud: Credentials) -> Iterator[Product]:
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """The product with its demo, as `make up` starts it."""
+    cloud = state_for_run(tmp_path_factory.getbasetemp())
     state = Path(tempfile.mkdtemp(prefix="platforma-product-"))
     port = free_ports(2)
-    stack = Stack(state, port, port + 1)
-    try:
-        made = up(stack, lambda line: None, cloud=lambda: openstack_cloud)
-        members = tuple(
-            SignIn(portal["url"], portal["name"], tenant["name"], **member)
-            for portal in made["portals"]
-            for tenant in portal["tenants"]
-            for member in tenant["members"]
-        )
-        operator = made["operator"]
-        yield Product(stack, members, operator["url"], operator["email"], operator["password"])
-    finally:
-        down(stack, lambda line: None)
-        shutil.rmtree(state, ignore_errors=True)
+    stack = Stack(state, port, port + 1, shared_openstack=cloud)
+    with running_cloud(cloud):
+        try:
+            yield Product(stack, up(stack, lambda line: None))
+        finally:
+            down(stack, lambda line: None)
+            shutil.rmtree(state, ignore_errors=True)
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """Debian's Chromium, without anything remembered."""
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium. For one test: Playwright's loop must not outlive it, other tests have theirs."""
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("Chromium is not installed. As root: apt-get install chromium")
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
         yield launched
-        await launched.close()
-
-
-async def open_portal(browser: Browser, member: SignIn) -> PortalPages:
-    """Open a portal in a browser profile of its own. Whatever the browser complains about fails the test."""
-    context = await browser.new_context(base_url=member.url)
-    page: Page = await context.new_page()
-    return PortalPages(page, member.url)
+        launched.close()

@@ -34,7 +34,7 @@ def create_portal(
 
     async def work() -> None:
         async with operator_database() as database, database.platform() as session:
-            brand = {"color": color} if color else {}
+            brand = {"accent": color} if color else {}
             session.add(Portal(id=portal_id, name=name, title=title, brand=brand))
             await session.flush()
             session.add(Domain(host=wanted, portal_id=portal_id, is_canonical=True))
