@@ -1,1 +1,1 @@
-"""The operator's plane: its own host, its own sign-in, its own database role."""
+"""The operator's plane: its own host, process, sign-in and database role."""

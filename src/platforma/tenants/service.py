@@ -162,18 +162,18 @@ async def resume_tenant(database: Database, act: OperatorAct, tenant_id: UUID) -
             await defer_operation(session, operation_id)
 
 
-async def suspend_member(database: Database, act: OperatorAct, tenant_id: UUID, email: str) -> None:
-    """Shut one member out on the next request. Raises UnknownTenant or UnknownMember."""
+async def suspend_member(database: Database, act: OperatorAct, tenant_id: UUID, who: str | UUID) -> None:
+    """Shut one member out on the next request, named by e-mail or id. Raises UnknownTenant or UnknownMember."""
     async with _opened(database, act, tenant_id, "member.suspend") as session:
-        member = await _get_member(session, email)
+        member = await _get_member(session, who)
         member.status = "suspended"
         await _end_sessions(session, member_id=member.id)
 
 
-async def resume_member(database: Database, act: OperatorAct, tenant_id: UUID, email: str) -> None:
+async def resume_member(database: Database, act: OperatorAct, tenant_id: UUID, who: str | UUID) -> None:
     """Let a suspended member sign in again."""
     async with _opened(database, act, tenant_id, "member.resume") as session:
-        member = await _get_member(session, email)
+        member = await _get_member(session, who)
         if member.status == "suspended":
             member.status = "active"
 
@@ -239,10 +239,11 @@ async def _get_tenant(session: WriteSession, allowed: set[TenantStatus]) -> Tena
     return tenant
 
 
-async def _get_member(session: WriteSession, email: str) -> Member:
-    member = await session.scalar(select(Member).where(Member.email == normalize_email(email)).with_for_update())
+async def _get_member(session: WriteSession, who: str | UUID) -> Member:
+    is_named = Member.id == who if isinstance(who, UUID) else Member.email == normalize_email(who)
+    member = await session.scalar(select(Member).where(is_named).with_for_update())
     if member is None:
-        raise UnknownMember(f"The tenant has no member {email}.")
+        raise UnknownMember(f"The tenant has no member {who}.")
     return member
 
 

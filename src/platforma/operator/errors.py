@@ -1,0 +1,33 @@
+"""What can stand in the way of an operator besides what `tenants.errors` names."""
+
+from platforma.kit.problems import Conflict, NotFound
+
+
+class OperatorExists(Conflict):
+    type = "operator-exists"
+    title = "There is an operator with this e-mail already"
+
+
+class UnknownDomain(NotFound):
+    type = "unknown-domain"
+    title = "The portal has no such domain"
+
+
+class HostTaken(Conflict):
+    type = "host-taken"
+    title = "The host leads somewhere already"
+
+
+class CanonicalDomain(Conflict):
+    type = "canonical-domain"
+    title = "Links are made with this domain"
+
+
+class NoDomain(Conflict):
+    type = "no-domain"
+    title = "The portal has no domain"
+
+
+class NameNotConfirmed(Conflict):
+    type = "name-not-confirmed"
+    title = "This is not the tenant's name"

@@ -1,0 +1,203 @@
+"""What the operator's API says and hears."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+
+from platforma.api.fields import Input, Name, Output
+from platforma.api.lists import ListQuery, ResourceQuery
+from platforma.authentication.permissions import Role
+from platforma.authentication.schemas import Email
+from platforma.operations.schemas import OperationOut
+from platforma.tenants.models import TenantStatus
+from platforma.tenants.quotas import DEFAULT_QUOTAS
+
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=8, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$"),
+    Field(
+        description="Why; kept in the operators' and the tenant's audit log.", examples=["Asked for in ticket 4711."]
+    ),
+]
+ShortName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
+    Field(description="Lower-case letters, digits and hyphens.", examples=["acme"]),
+]
+Host = Annotated[str, StringConstraints(min_length=1, max_length=253), Field(examples=["cloud.example.org"])]
+
+
+def _known(quotas: dict[str, int]) -> dict[str, int]:
+    unknown = sorted(set(quotas) - set(DEFAULT_QUOTAS))
+    if unknown:
+        raise ValueError(f"Unknown: {', '.join(unknown)[:200]}. Known: {', '.join(DEFAULT_QUOTAS)}.")
+    return quotas
+
+
+Quotas = Annotated[
+    dict[str, Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]],
+    AfterValidator(_known),
+    Field(examples=[{"servers": 10}]),
+]
+
+
+class OperatorOut(Output):
+    """The signed-in operator."""
+
+    id: UUID
+    email: str
+    name: str
+
+
+class PortalOut(Output):
+    """A client's portal."""
+
+    id: UUID
+    name: str
+    title: str
+    status: Literal["active", "suspended"]
+    created_at: datetime
+    updated_at: datetime
+
+
+class DomainOut(Output):
+    """A host that leads to a portal; links are made with the canonical one."""
+
+    host: str
+    is_canonical: bool
+    created_at: datetime
+
+
+class PortalCreate(Input):
+    """A portal at its first, canonical host."""
+
+    name: ShortName
+    title: Annotated[Name, Field(examples=["Acme Cloud"])]
+    host: Host
+
+
+class PortalChange(Input):
+    """What can be changed of a portal. A suspended one answers as if it were not there."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Acme Cloud"}]})
+
+    title: Name = Field(default=None)  # type: ignore[assignment]
+    status: Literal["active", "suspended"] = Field(default=None)  # type: ignore[arg-type]
+
+
+class DomainCreate(Input):
+    """One more host."""
+
+    host: Host
+    is_canonical: bool = Field(default=False, description="Make links with this host from now on.")
+
+
+class PortalQuery(ResourceQuery):
+    """Filters of the list of portals."""
+
+
+class TenantQuery(ResourceQuery):
+    """Filters of the list of tenants."""
+
+    status: TenantStatus | None = None
+    portal_id: UUID | None = None
+
+
+class TenantOut(Output):
+    """A tenant: its name and where it stands."""
+
+    id: UUID
+    portal_id: UUID
+    name: str
+    status: TenantStatus
+    created_at: datetime
+    updated_at: datetime
+
+
+class TenantDetail(TenantOut):
+    """A tenant with its last onboarding, offboarding or change of quotas, and how many members it has."""
+
+    operation: OperationOut | None
+    members: int
+
+
+class TenantCreate(Input):
+    """A tenant to be onboarded at a portal. Quotas that are not named are the usual ones."""
+
+    portal_id: UUID
+    name: Annotated[Name, Field(examples=["Acme"])]
+    quotas: Quotas = Field(default_factory=dict)
+    reason: Reason = "A new tenant."
+
+
+class Act(Input):
+    """An act on a tenant."""
+
+    reason: Reason
+
+
+class Offboarding(Act):
+    """The end of a tenant and of all it has. `confirm_name` is its name, to be sure which one is meant."""
+
+    confirm_name: Annotated[str, StringConstraints(max_length=255), Field(examples=["Acme"])]
+
+
+class QuotaChange(Act):
+    """New quotas. Those that are not named stay as they are."""
+
+    quotas: Quotas
+
+
+class QuotasOut(Output):
+    """What a tenant may have, by resource."""
+
+    quotas: dict[str, int]
+
+
+class MembersQuery(ListQuery):
+    """Whose members are looked at is written down, with the reason."""
+
+    reason: Reason
+
+
+class ReasonQuery(Input):
+    """The reason to look."""
+
+    reason: Reason
+
+
+class Invitation(Act):
+    """Whom to invite."""
+
+    email: Email = Field(examples=["ada@example.org"])
+    name: Annotated[Name, Field(examples=["Ada"])]
+    role: Role
+
+
+class InvitationOut(Output):
+    """An invitation. The link is shown this once, and works once, within a week."""
+
+    member_id: UUID
+    email: str
+    link: str
+
+
+class AuditQuery(ListQuery):
+    """The newest first, if nothing else is said."""
+
+    sort: str = Field(default="-at", pattern=r"^-?at$")
+    tenant_id: UUID | None = None
+
+
+class OperatorAuditOut(Output):
+    """Who did what, on which tenant, and why."""
+
+    id: UUID
+    at: datetime
+    actor: str
+    action: str
+    tenant_id: UUID | None
+    reason: str
+    details: dict[str, Any]
