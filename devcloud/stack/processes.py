@@ -74,10 +74,14 @@ def wait_for_answer(stack: Stack, process: str, port: int) -> None:
         if not is_running(stack, process):
             raise StartError(f"{process} died while starting:\n{tail(stack.log(process))}")
         request = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/openapi.json")
-        with contextlib.suppress(urllib.error.URLError, OSError):
+        try:
             urllib.request.urlopen(request, timeout=5).read()
-            return
-        time.sleep(0.1)
+        except urllib.error.HTTPError:
+            return  # it answers: that there is nothing for this host
+        except OSError:
+            time.sleep(0.1)
+            continue
+        return
     raise StartError(f"{process} did not answer within {START_SECONDS:.0f} s:\n{tail(stack.log(process))}")
 
 
