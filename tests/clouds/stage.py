@@ -103,6 +103,8 @@ class OpenStackStage(_TwoTenants):
         return open_project_connection(self.settings, tenant.credential, {})
 
     def add_network(self, tenant: Tenant, name: str) -> CloudId:
+        begun = int(time.time())
+        wait_for(lambda: int(time.time()), lambda now: now > begun)  # in whole seconds, Neutron tells which is older
         return str(self.open_back_door(tenant).connection.network.create_network(name=name).id)
 
 

@@ -13,7 +13,7 @@ from platforma.clouds.openstack.connection import (
     refuse_administrator,
 )
 from platforma.clouds.openstack.emptying import empty_project
-from platforma.clouds.openstack.errors import CloudAnswerInvalid, CloudCredentialInvalid, CloudRefused
+from platforma.clouds.openstack.errors import CloudAnswerInvalid, CloudCredentialInvalid, CloudNotFound, CloudRefused
 from platforma.clouds.openstack.examination import examine_cloud
 from platforma.clouds.openstack.kinds import SECURITY_GROUPS, required
 from platforma.clouds.openstack.quotas import COMPUTE_QUOTAS, NETWORK_QUOTAS, VOLUME_QUOTAS, check_quota_names
@@ -27,7 +27,7 @@ from platforma.clouds.openstack.resources import (
     cloud_name,
 )
 from platforma.clouds.openstack.security import DEFAULT_GROUP
-from platforma.clouds.openstack.translation import at_border
+from platforma.clouds.openstack.translation import at_border, border
 
 TENANT_ROLE = "member"
 CREDENTIAL_NAME = "platforma"
@@ -183,6 +183,13 @@ class OpenStackAdministration:
 
     @at_border
     def delete_user(self, user_id: str) -> bool:
+        """Delete it, its credentials first: Keystone would leave their parts behind on a database without cascades."""
+        try:
+            with border():
+                for old in list(self._connection.identity.application_credentials(user_id)):
+                    self._connection.identity.delete_application_credential(user_id, old.id)
+        except CloudNotFound:
+            return True
         self._connection.identity.delete_user(user_id, ignore_missing=True)
         return True
 
