@@ -23,12 +23,12 @@ from tests.database.server import TestDatabase
 from tests.isolation.world import PASSWORD, SALT, Databases, Tenancy, furnish
 
 configure_logs(level="ERROR")
-_PEPPER = SecretStr(new_key())
-STRETCHED = asyncio.run(PasswordStretcher(_PEPPER.get_secret_value()).stretch(PASSWORD, SALT))
+PEPPER = SecretStr(new_key())
+STRETCHED = asyncio.run(PasswordStretcher(PEPPER.get_secret_value()).stretch(PASSWORD, SALT))
 
 
 def make_application(url: str) -> Any:
-    return create_app(Settings(database={"portal": url}, pepper=_PEPPER))  # type: ignore[arg-type]
+    return create_app(Settings(database={"portal": url}, pepper=PEPPER))  # type: ignore[arg-type]
 
 
 def _inventory() -> list[Any]:
