@@ -75,7 +75,7 @@ class Plane:
     async def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         """Look behind the scenes."""
         cursor = self.administrator.cursor(row_factory=dict_row)
-        return await (await cursor.execute(query.encode(), values)).fetchall()
+        return await (await cursor.execute(query.encode(), values or None)).fetchall()
 
     async def audited(self, tenant_id: Any, action: str) -> tuple[list[str], list[str]]:
         """Return the reasons for an act in the operators' audit log and in the tenant's own."""
