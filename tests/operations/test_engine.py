@@ -263,10 +263,10 @@ async def test_a_wish_for_now_wakes_what_waits_on_the_same_resource(stage: Stage
     stage.cloud.fail_next("ensure_network", CloudThrottled(retry_after=120))
     await stage.take_jobs_away(creating)
     await stage.engine().reconcile(creating)
-    jobs = "SELECT scheduled_at FROM jobs.procrastinate_jobs WHERE lock = %s"
-    assert (await stage.row(jobs, str(network_id)))["scheduled_at"] is not None
-    await stage.delete(member, Network, network_id)
-    assert [row["scheduled_at"] for row in await stage.rows(jobs, str(network_id))] == [None, None]
+    jobs = "SELECT scheduled_at FROM jobs.procrastinate_jobs WHERE args->>'operation_id' = ANY(%s)"
+    assert (await stage.row(jobs, [str(creating)]))["scheduled_at"] is not None
+    deleting = await stage.delete(member, Network, network_id)
+    assert [row["scheduled_at"] for row in await stage.rows(jobs, [str(creating), str(deleting)])] == [None, None]
 
 
 async def test_only_what_has_failed_is_tried_again(stage: Stage, member: SessionBinding) -> None:
@@ -298,6 +298,8 @@ async def test_an_operation_and_its_job_are_written_together_or_not_at_all(
     stage: Stage, member: SessionBinding
 ) -> None:
     network = Network(name="never")
+    jobs = "SELECT id FROM jobs.procrastinate_jobs ORDER BY id"
+    before = await stage.rows(jobs)
 
     async def wish_and_fail() -> None:
         async with stage.wish(member) as session:
@@ -307,7 +309,8 @@ async def test_an_operation_and_its_job_are_written_together_or_not_at_all(
 
     with pytest.raises(ZeroDivisionError):
         await wish_and_fail()
-    assert not await stage.rows("SELECT 1 FROM jobs.procrastinate_jobs WHERE lock = %s", str(network.id))
+    assert await stage.rows(jobs) == before
+    assert not await stage.rows("SELECT 1 FROM operations WHERE resource_id = %s", network.id)
 
 
 async def test_each_plane_carries_out_its_own(stage: Stage, member: SessionBinding) -> None:

@@ -9,6 +9,7 @@ from platforma.authentication.principals import SessionBinding
 from platforma.database.roles import DatabaseRole
 from platforma.network.models import Network
 from platforma.operations.reaper import Reaper
+from platforma.operations.service import defer_operation
 from tests.database.server import TestDatabase
 from tests.operations.stage import SETTINGS, Stage
 
@@ -48,7 +49,7 @@ async def _fetch(stage: Stage, *, silent_for: float = 0, queue: str = "resources
 
 async def _jobs(stage: Stage) -> list[dict[str, Any]]:
     return await stage.rows(
-        "SELECT id, status::text, worker_id, lock, args->>'operation_id' AS operation FROM jobs.procrastinate_jobs"
+        "SELECT id, status::text, worker_id, args->>'operation_id' AS operation FROM jobs.procrastinate_jobs"
     )
 
 
@@ -80,13 +81,12 @@ async def test_a_job_whose_worker_was_pruned_is_queued_again(stage: Stage, reape
 
 
 async def test_a_dead_job_whose_next_one_waits_already_is_ended(
-    stage: Stage, reaper: Reaper, operation_id: UUID, tenant_id: UUID
+    stage: Stage, reaper: Reaper, operation_id: UUID, member: SessionBinding
 ) -> None:
     """The worker died after it had recorded its step and queued the next, and before it could end its job."""
     await _fetch(stage, silent_for=SETTINGS.stalled_after_seconds + 1)
-    await stage.databases.administrator.execute(
-        b"SELECT gate.add_job('tenant', id, resource_id, 0) FROM operations WHERE id = %s", (operation_id,)
-    )
+    async with stage.wish(member) as session:
+        await defer_operation(session, operation_id)
     assert sorted(row["status"] for row in await _jobs(stage)) == ["doing", "todo"]
     assert await reaper.reap() == (1, 0)
     assert [row["status"] for row in await _jobs(stage)] == ["todo"]
@@ -157,7 +157,7 @@ async def test_nobody_else_may_reap(database: TestDatabase, role: DatabaseRole) 
 async def test_the_worker_cannot_add_jobs_by_the_reapers_inner_way(database: TestDatabase) -> None:
     async with database.connect(DatabaseRole.WORKER) as connection:
         with pytest.raises(Exception, match="permission denied"):
-            await connection.execute("SELECT gate.add_job('platform', gen_random_uuid(), gen_random_uuid(), 0)")
+            await connection.execute("SELECT gate.add_job(NULL, NULL, NULL, NULL)")
 
 
 async def _age(stage: Stage, operation_id: UUID, status: str) -> None:

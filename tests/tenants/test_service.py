@@ -49,7 +49,9 @@ async def test_a_new_tenant_has_its_quotas_and_its_onboarding(stage: Stage) -> N
     assert {row["resource"]: row["maximum"] for row in quotas} == DEFAULT_QUOTAS | {"servers": 3}
     operation = await stage.row("SELECT * FROM operations WHERE tenant_id = %s", tenant_id)
     assert (operation["action"], operation["plane"], operation["status"]) == ("tenant.onboard", "platform", "queued")
-    job = await stage.row("SELECT queue_name FROM jobs.procrastinate_jobs WHERE lock = %s", str(tenant_id))
+    job = await stage.row(
+        "SELECT queue_name FROM jobs.procrastinate_jobs WHERE args->>'operation_id' = %s", str(operation["id"])
+    )
     assert job["queue_name"] == "provisioning"
     audit = await stage.row("SELECT actor, reason FROM operator_audit WHERE tenant_id = %s", tenant_id)
     assert (audit["actor"], audit["reason"]) == (ACT.actor, ACT.reason)
