@@ -1,6 +1,8 @@
 """Connections: whom they let in, how long they are kept, and what they do not read."""
 
 import dataclasses
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
@@ -162,3 +164,13 @@ def test_a_region_without_services_is_unavailable_and_asked_anew(
     with pytest.raises(CloudUnavailable):
         project.get_server(str(uuid4()))
     assert len(pool) == 0
+
+
+def test_the_sdk_is_loaded_with_the_pool_and_not_before() -> None:
+    code = (
+        "import sys, platforma.clouds.openstack.fake, platforma.clouds.openstack as ours\n"
+        "assert not {'openstack', 'keystoneauth1', 'requests'} & set(sys.modules)\n"
+        "ours.CloudPool()\n"
+        "assert 'openstack' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,4 +1,9 @@
-"""OpenStack: the Protocols that the product builds on, and the real client. Nothing else imports its SDK."""
+"""OpenStack: the Protocols that the product builds on, and the real client. Nothing else imports its SDK.
+
+The SDK is loaded with `CloudPool`, when somebody asks for it: a portal process, which talks to no cloud, never does.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from platforma.clouds.openstack.errors import (
     CloudAnswerInvalid,
@@ -12,7 +17,6 @@ from platforma.clouds.openstack.errors import (
     CloudThrottled,
     CloudUnavailable,
 )
-from platforma.clouds.openstack.pool import CloudPool
 from platforma.clouds.openstack.protocol import CloudAdministration, Clouds, ProjectCloud
 from platforma.clouds.openstack.resources import (
     AdministratorCredential,
@@ -41,6 +45,9 @@ from platforma.clouds.openstack.resources import (
     find_own_id,
     server_hostname,
 )
+
+if TYPE_CHECKING:
+    from platforma.clouds.openstack.pool import CloudPool
 
 __all__ = [
     "AdministratorCredential",
@@ -83,3 +90,12 @@ __all__ = [
     "find_own_id",
     "server_hostname",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the real client (PEP 562)."""
+    if name == "CloudPool":
+        from platforma.clouds.openstack.pool import CloudPool
+
+        return CloudPool
+    raise AttributeError(f"{__name__} has no {name}")
