@@ -54,7 +54,7 @@ def stub() -> Iterator[StubCloud]:
 @pytest.fixture
 def settings(stub: StubCloud) -> OpenStackSettings:
     """Where the stub is."""
-    return OpenStackSettings(auth_url=stub.auth_url, region="RegionOne", external_network="public", timeout_seconds=0.5)
+    return OpenStackSettings(auth_url=stub.auth_url, region="RegionOne", external_network="public", timeout_seconds=30)
 
 
 @pytest.fixture

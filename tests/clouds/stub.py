@@ -29,6 +29,10 @@ class Answer:
     drip_seconds: float = 0
     is_cut: bool = False
 
+    @property
+    def is_slow(self) -> bool:
+        return self.delay_seconds > 0 or self.drip_seconds > 0
+
     def encoded(self) -> bytes:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 

@@ -94,7 +94,6 @@ def test_the_pool_keeps_those_that_were_used_last(
 
 def test_many_threads_share_a_pool(stub: StubCloud, settings: OpenStackSettings, credential: ProjectCredential) -> None:
     pool = CloudPool(capacity=3)
-    settings = dataclasses.replace(settings, timeout_seconds=20)
     credentials = [dataclasses.replace(credential, credential_id=str(number)) for number in range(5)]
 
     def work(number: int) -> bool:
