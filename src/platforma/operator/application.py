@@ -14,15 +14,19 @@ from platforma.authentication.passwords import PasswordStretcher
 from platforma.database.database import Database
 from platforma.kit.hosts import parse_host
 from platforma.kit.problems import NotFound
-from platforma.operator import endpoints
+from platforma.operator import endpoints, pages
+from platforma.operator.console import mount_console
 from platforma.operator.portal_endpoints import portals
 from platforma.operator.service import OperatorAuthenticator
 from platforma.operator.tenant_endpoints import tenants
+from platforma.operator.tenant_pages import tenants as tenant_pages
 from platforma.settings import Settings, SettingsError, need
 
 API_PREFIX = "/api/v1"
 
 API_ROUTERS: tuple[APIRouter, ...] = (endpoints.open_router, endpoints.router, portals, tenants)
+
+PAGE_ROUTERS: tuple[APIRouter, ...] = (pages.signing_in, pages.overview, pages.portals, tenant_pages)
 
 DESCRIPTION = """What operators do: portals, their domains, tenants. Sign in with `POST /api/v1/session` and send the
 cookie that it sets. What is inside a tenant is opened with a reason, which the operators' audit log and the
@@ -72,4 +76,5 @@ def create_operator_app(settings: Settings) -> Application:
     app.state.authenticator = OperatorAuthenticator(database, stretcher, settings.session, settings.sign_in_limit)
     for router in API_ROUTERS:
         app.include_router(router, prefix=API_PREFIX)
+    mount_console(app, PAGE_ROUTERS)
     return app

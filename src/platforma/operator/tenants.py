@@ -24,6 +24,7 @@ from platforma.tenants.quotas import list_quotas
 
 _SORTABLE = {"created_at": Tenant.created_at, "name": Tenant.name, "status": Tenant.status}
 _UNFINISHED = (OperationStatus.QUEUED, OperationStatus.RUNNING)
+_UNDER_WAY_AT_MOST = 20
 _LOOKED = "Looked at where the tenant stands."
 
 
@@ -64,6 +65,23 @@ async def get_standing(acting: Acting, tenant_id: UUID) -> Standing:
         operation = await session.scalar(statement)
         count = await session.scalar(select(func.count()).select_from(Member))
         return Standing(tenant, operation, count or 0)
+
+
+async def list_under_way(acting: Acting) -> list[Standing]:
+    """Return where the tenants stand that are being onboarded or offboarded, the newest first, those in trouble before.
+
+    Those whose operation has failed stay in that status, so that they are here until somebody has dealt with them.
+    """
+    statement = (
+        select(Tenant.id)
+        .where(Tenant.status.in_((TenantStatus.ONBOARDING, TenantStatus.OFFBOARDING)))
+        .order_by(Tenant.id.desc())
+        .limit(_UNDER_WAY_AT_MOST)
+    )
+    async with acting.database.platform() as session:
+        tenant_ids = (await session.scalars(statement)).all()
+    found = [await get_standing(acting, tenant_id) for tenant_id in tenant_ids]
+    return sorted(found, key=lambda standing: standing.operation is None or standing.operation.error is None)
 
 
 async def create_tenant(acting: Acting, portal_id: UUID, name: str, quotas: dict[str, int], reason: str) -> Standing:

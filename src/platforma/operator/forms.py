@@ -1,0 +1,67 @@
+"""The console's forms."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from platforma.api.fields import Name
+from platforma.authentication.permissions import Role
+from platforma.authentication.schemas import Email, Password
+from platforma.operator.schemas import Host, Reason, ShortName
+from platforma.portal.forms import FormInput, Ticked
+
+
+class SignInForm(FormInput):
+    """E-mail and password, and where to go then."""
+
+    email: Email
+    password: Password
+    next: Annotated[str, Field(max_length=4000)] = "/"
+
+
+class PortalForm(FormInput):
+    """A portal at its first host."""
+
+    name: ShortName
+    title: Name
+    host: Host
+
+
+class TitleForm(FormInput):
+    """What a portal's visitors read."""
+
+    title: Name
+
+
+class DomainForm(FormInput):
+    """One more host of a portal."""
+
+    host: Host
+    is_canonical: Ticked = False
+
+
+class TenantForm(FormInput):
+    """A tenant to be onboarded, with the usual quotas."""
+
+    name: Name
+    reason: Reason
+
+
+class ActForm(FormInput):
+    """An act on a tenant."""
+
+    reason: Reason
+
+
+class OffboardingForm(ActForm):
+    """The end of a tenant, whose name is typed to be sure."""
+
+    confirm_name: Annotated[str, StringConstraints(max_length=255)] = ""
+
+
+class InvitationForm(ActForm):
+    """Whom to invite."""
+
+    email: Email
+    name: Name
+    role: Role

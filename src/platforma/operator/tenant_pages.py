@@ -1,0 +1,121 @@
+"""The console's pages of tenants. What is inside a tenant is shown once, after a reason was given for it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request, Response
+
+from platforma.api.lists import LARGEST_PAGE, ListQuery
+from platforma.authentication.permissions import Role
+from platforma.operator import tenants as service
+from platforma.operator.console import ConsoleRoute
+from platforma.operator.forms import ActForm, InvitationForm, OffboardingForm
+from platforma.operator.pages import see_other
+from platforma.operator.portals import get_portal
+from platforma.operator.rendering import render
+from platforma.operator.routes import Acting, Signed
+from platforma.tenants import service as acts
+from platforma.tenants.models import Member
+
+tenants = APIRouter(prefix="/tenants/{tenant_id}", tags=["Tenants"], route_class=ConsoleRoute)
+
+ActOn = Annotated[ActForm, Form()]
+
+
+@tenants.get("")
+async def show_tenant(tenant_id: UUID, request: Request, acting: Signed) -> Response:
+    """Where a tenant stands, and what can be done about it."""
+    return await _show(request, acting, tenant_id)
+
+
+@tenants.post("/members", status_code=200)
+async def show_members(tenant_id: UUID, form: ActOn, request: Request, acting: Signed) -> Response:
+    """The tenant's page with its members and quotas, for the reason that was given."""
+    query = ListQuery(sort="email", limit=LARGEST_PAGE)
+    members, _cursor = await service.list_members(acting, tenant_id, query, form.reason)
+    quotas = await service.get_quotas(acting, tenant_id, form.reason)
+    return await _show(request, acting, tenant_id, members=members, quotas=quotas, reason=form.reason)
+
+
+@tenants.post("/invitations", status_code=200)
+async def invite_member(
+    tenant_id: UUID, form: Annotated[InvitationForm, Form()], request: Request, acting: Signed
+) -> Response:
+    """Invite a member, and show the link this once."""
+    invited, link = await service.invite_member(
+        acting, tenant_id, email=form.email, name=form.name, role=form.role, reason=form.reason
+    )
+    return render(request, "invitation.html", acting, tenant_id=tenant_id, invited=invited, link=link)
+
+
+@tenants.post("/suspend")
+async def suspend_tenant(tenant_id: UUID, form: ActOn, acting: Signed) -> Response:
+    """Shut the tenant out."""
+    await acts.suspend_tenant(acting.database, acting.act(form.reason), tenant_id)
+    return see_other(f"/tenants/{tenant_id}")
+
+
+@tenants.post("/resume")
+async def resume_tenant(tenant_id: UUID, form: ActOn, acting: Signed) -> Response:
+    """Let the tenant in again."""
+    await acts.resume_tenant(acting.database, acting.act(form.reason), tenant_id)
+    return see_other(f"/tenants/{tenant_id}")
+
+
+@tenants.post("/retry")
+async def retry_tenant(tenant_id: UUID, form: ActOn, acting: Signed) -> Response:
+    """Try the onboarding or offboarding again that has failed."""
+    await acts.retry_onboarding(acting.database, acting.act(form.reason), tenant_id)
+    return see_other(f"/tenants/{tenant_id}")
+
+
+@tenants.post("/sign-out")
+async def revoke_sessions(tenant_id: UUID, form: ActOn, acting: Signed) -> Response:
+    """Sign everybody of the tenant out."""
+    await acts.revoke_sessions(acting.database, acting.act(form.reason), tenant_id)
+    return see_other(f"/tenants/{tenant_id}")
+
+
+@tenants.post("/offboard")
+async def offboard_tenant(tenant_id: UUID, form: Annotated[OffboardingForm, Form()], acting: Signed) -> Response:
+    """Remove the tenant with everything it has, if its name was typed."""
+    await service.offboard_tenant(acting, tenant_id, form.confirm_name, form.reason)
+    return see_other(f"/tenants/{tenant_id}")
+
+
+@tenants.post("/members/{member_id}/suspend")
+async def suspend_member(tenant_id: UUID, member_id: UUID, form: ActOn, acting: Signed) -> Response:
+    """Shut a member out."""
+    await acts.suspend_member(acting.database, acting.act(form.reason), tenant_id, member_id)
+    return see_other(f"/tenants/{tenant_id}")
+
+
+@tenants.post("/members/{member_id}/resume")
+async def resume_member(tenant_id: UUID, member_id: UUID, form: ActOn, acting: Signed) -> Response:
+    """Let a suspended member sign in again."""
+    await acts.resume_member(acting.database, acting.act(form.reason), tenant_id, member_id)
+    return see_other(f"/tenants/{tenant_id}")
+
+
+async def _show(
+    request: Request,
+    acting: Acting,
+    tenant_id: UUID,
+    *,
+    members: list[Member] | None = None,
+    quotas: dict[str, int] | None = None,
+    reason: str = "",
+) -> Response:
+    standing = await service.get_standing(acting, tenant_id)
+    return render(
+        request,
+        "tenant.html",
+        acting,
+        standing=standing,
+        tenant=standing.tenant,
+        portal=await get_portal(acting, standing.tenant.portal_id),
+        members=members,
+        quotas=quotas,
+        reason=reason,
+        roles=list(Role),
+    )
