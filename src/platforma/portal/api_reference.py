@@ -100,7 +100,8 @@ def read_document(document: Mapping[str, Any]) -> Reference:
             if method in item:
                 title = (item[method].get("tags") or ["Other"])[0]
                 groups.setdefault(title, Group(title)).endpoints.append(reader.endpoint(path, method, item[method]))
-    return Reference(document["info"].get("description", ""), tuple(groups.values()))
+    description = " ".join(document["info"].get("description", "").replace("`", "").split())
+    return Reference(description, tuple(groups.values()))
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,8 @@ class _Reader:
         return Endpoint(
             method=method.upper(),
             path=path,
-            summary=words[0] or item.get("summary", ""),
-            description=words[2],
+            summary=(words[0] or item.get("summary", "")).replace("`", ""),
+            description=words[2].replace("`", ""),
             permission=item.get("x-permission"),
             parameters=(*parameters, *(self._fields(body) if body else ())),
             example=self._example(body) if body else None,

@@ -84,12 +84,20 @@
     const form = /** @type {HTMLFormElement} */ (event.target);
     if (form.method !== "post") return;
     window.setTimeout(() => {
-      for (const button of form.querySelectorAll("button")) button.disabled = true;
+      for (const button of form.querySelectorAll("button:enabled")) {
+        /** @type {HTMLButtonElement} */ (button).disabled = true;
+        /** @type {HTMLButtonElement} */ (button).dataset.sent = "";
+      }
     });
   });
-  window.addEventListener("pageshow", () => {
-    for (const button of document.querySelectorAll("form[method=post] button:not([data-disabled])")) {
+
+  // It was not sent after all, or the browser came back to the page.
+  function letSendAgain() {
+    for (const button of document.querySelectorAll("button[data-sent]")) {
       /** @type {HTMLButtonElement} */ (button).disabled = false;
+      /** @type {HTMLButtonElement} */ (button).removeAttribute("data-sent");
     }
-  });
+  }
+  window.addEventListener("pageshow", letSendAgain);
+  document.addEventListener("htmx:sendError", letSendAgain);
 })();
