@@ -27,7 +27,7 @@ async def _furnish(database: TestDatabase) -> Tenancy:
 
 
 def test_no_answer_is_undeclared(process_database: TestDatabase, tmp_path: Path) -> None:
-    """As a signed-in owner, over HTTP. Signing out is left out: it would end the session that all else is tried with."""
+    """As a signed-in owner, over HTTP. Signing out is left out: it would end the session of all that follows."""
     tenancy = asyncio.run(_furnish(process_database))
     with served(make_application(process_database.url(DatabaseRole.PORTAL))) as port:
         command = [

@@ -68,7 +68,7 @@ def make_portal(database: TestDatabase, limit: SignInLimit) -> Callable[..., Por
 
     def make(**changes: Any) -> Portal:
         settings = Settings(
-            database={"portal": database.url(DatabaseRole.PORTAL)},  # type: ignore[arg-type]
+            database={"portal": database.url(DatabaseRole.PORTAL)},
             pepper=PEPPER,
             **{"sign_in_limit": limit, **changes},
         )

@@ -26,7 +26,8 @@ async def test_only_the_hash_is_stored(portal: Portal, a: Tenancy, administrator
     token = token_of(await portal.sign_in(a))
     tables = await (
         await administrator.execute(
-            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'gate', 'jobs')"
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+            "WHERE schemaname IN ('public', 'gate', 'jobs')"
         )
     ).fetchall()
     for (table,) in tables:

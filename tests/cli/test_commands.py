@@ -21,7 +21,7 @@ def rows(fresh_database: TestDatabase) -> Any:
 
     def read(query: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(fresh_database.administrator_url) as connection:
-            return connection.execute(query).fetchall()  # type: ignore[call-overload, no-any-return]
+            return connection.execute(query).fetchall()
 
     return read
 

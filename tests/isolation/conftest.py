@@ -28,7 +28,7 @@ STRETCHED = asyncio.run(PasswordStretcher(PEPPER.get_secret_value()).stretch(PAS
 
 
 def make_application(url: str) -> Any:
-    return create_app(Settings(database={"portal": url}, pepper=PEPPER))  # type: ignore[arg-type]
+    return create_app(Settings(database={"portal": url}, pepper=PEPPER))
 
 
 def _inventory() -> list[Any]:
@@ -46,10 +46,7 @@ def _of_each_table(aggregate: str) -> sql.Composed:
     """Return one query with an aggregate over the tenant's rows of each table. What changes by being looked at,
     the time of a session's last use, is left out."""
     query = "SELECT {name}, " + aggregate + " FROM {table} t WHERE tenant_id = %(tenant)s"
-    parts = [
-        sql.SQL(query).format(name=sql.Literal(table), table=sql.Identifier(table))  # type: ignore[arg-type]
-        for table in tenant_tables()
-    ]
+    parts = [sql.SQL(query).format(name=sql.Literal(table), table=sql.Identifier(table)) for table in tenant_tables()]
     return sql.SQL(" UNION ALL ").join(parts)
 
 

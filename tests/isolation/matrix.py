@@ -81,6 +81,7 @@ def _is_in(body: Any, path: tuple[str, ...]) -> bool:
 
 async def _stopped_server(session: WriteSession, tenancy: Tenancy) -> None:
     server = await session.get(Server, tenancy.ids["server_id"])
+    assert server
     server.desired_power = server.power_state = "stopped"
 
 
@@ -104,6 +105,7 @@ async def _one(session: WriteSession, statement: Any) -> UUID:
 
 async def _server_of_the_example(session: WriteSession, tenancy: Tenancy) -> None:
     server = await session.get(Server, tenancy.ids["server_id"])
+    assert server
     server.name = "web-1"
 
 

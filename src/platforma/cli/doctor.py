@@ -79,11 +79,10 @@ async def check_secrets(used: Settings) -> list[Finding]:
             found.append(Finding("CREDENTIAL_KEYS", "A portal process holds the keys of tenants' clouds.", separate))
         if used.openstack is not None and used.openstack.administrator_password is not None:
             found.append(Finding("OPENSTACK", "A portal process holds the cloud's administrator.", separate))
-    if used.database.worker is not None and used.database.owner is None and used.openstack is not None:
-        if used.openstack.administrator_password is not None and used.database.provisioner is None:
-            found.append(
-                Finding("OPENSTACK", "The tenants' worker holds the cloud's administrator.", "Only the provisioner may.")
-            )
+    is_worker_alone = used.database.worker is not None and used.database.provisioner is None
+    if is_worker_alone and used.openstack is not None and used.openstack.administrator_password is not None:
+        problem = "The tenants' worker holds the cloud's administrator."
+        found.append(Finding("OPENSTACK", problem, "Only the provisioner may."))
     return found
 
 
@@ -172,7 +171,8 @@ async def check_clouds(used: Settings) -> list[Finding]:
         bad = await asyncio.to_thread(look)
     except CloudError as error:
         return [Finding("OpenStack", str(error), "Check OPENSTACK__AUTH_URL and the administrator's password.")]
-    return [Finding(f"OpenStack {item.subject}", item.message, "Mend it in the cloud, then look again.") for item in bad]
+    remedy = "Mend it in the cloud, then look again."
+    return [Finding(f"OpenStack {item.subject}", item.message, remedy) for item in bad]
 
 
 async def _scalar(connection: AsyncConnection, statement: str, **parameters: Any) -> int:

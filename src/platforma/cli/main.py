@@ -90,7 +90,7 @@ def serve(
     from uvicorn.supervisors import Multiprocess
 
     socket = config.bind_socket()
-    Multiprocess(config, target=uvicorn.Server(config).run, sockets=[socket]).run()
+    Multiprocess(config, sockets=[socket]).run()
 
 
 @app.command()

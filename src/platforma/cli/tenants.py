@@ -14,6 +14,7 @@ from platforma.operations.models import Operation, OperationStatus, Plane
 from platforma.portal.models import Portal
 from platforma.tenants import service
 from platforma.tenants.models import Tenant
+from platforma.tenants.quotas import DEFAULT_QUOTAS
 
 app = typer.Typer(help="Tenants: onboarding, suspension, offboarding.", no_args_is_help=True)
 
@@ -174,8 +175,8 @@ async def _platform_operation(database: Database, tenant_id: UUID) -> Operation 
 
 def _quota(item: str) -> tuple[str, int]:
     name, equals, number = item.partition("=")
-    if not equals or not number.isdigit() or name not in service.DEFAULT_QUOTAS:
+    if not equals or not number.isdigit() or name not in DEFAULT_QUOTAS:
         raise typer.BadParameter(
-            f"{item}: write it as NAME=NUMBER. Names: {', '.join(service.DEFAULT_QUOTAS)}", param_hint="--quota"
+            f"{item}: write it as NAME=NUMBER. Names: {', '.join(DEFAULT_QUOTAS)}", param_hint="--quota"
         )
     return name, int(number)

@@ -66,7 +66,7 @@ class SubnetChange(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "backend"}]})
 
     name: Name = Field(default=None)  # type: ignore[assignment]
-    dns_nameservers: list[Address] = Field(default=None, max_length=5)  # type: ignore[assignment]
+    dns_nameservers: list[Address] = Field(default=None, max_length=5)  # type: ignore[arg-type]
     router_id: UUID | None = None
 
 

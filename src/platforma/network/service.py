@@ -211,7 +211,7 @@ async def _add_subnet(session: WriteSession, network: Network, wanted: SubnetCre
     await check_quota(session, "subnets", func.count(), Subnet, 1)
     addresses = ipaddress.ip_network(wanted.cidr)
     for present in (await subnets_of(session, [network.id])).get(network.id, []):
-        if addresses.overlaps(ipaddress.ip_network(present.cidr)):  # type: ignore[arg-type]
+        if addresses.overlaps(ipaddress.ip_network(present.cidr)):
             raise Overlap(f"{wanted.cidr} overlaps {present.cidr} of subnet {present.name} on the same network.")
     if wanted.router_id is not None:
         await _check_router(session, wanted.router_id, wanted.cidr)
@@ -239,6 +239,6 @@ async def _check_router(
         raise Conflict(f"Router {router.name} is being deleted.")
     statement = select(Subnet).where(Subnet.router_id == router_id)
     for present in (await session.scalars(statement)).all():
-        overlaps = ipaddress.ip_network(cidr).overlaps(ipaddress.ip_network(present.cidr))  # type: ignore[arg-type]
+        overlaps = ipaddress.ip_network(cidr).overlaps(ipaddress.ip_network(present.cidr))
         if present.id != except_subnet and overlaps:
             raise Overlap(f"{cidr} overlaps {present.cidr} of subnet {present.name} at router {router.name}.")

@@ -28,7 +28,7 @@ class MemberChange(Input):
 
     name: Name = Field(default=None)  # type: ignore[assignment]
     role: Role = Field(default=None)  # type: ignore[assignment]
-    status: Literal["active", "suspended"] = Field(default=None)  # type: ignore[assignment]
+    status: Literal["active", "suspended"] = Field(default=None)  # type: ignore[arg-type]
 
 
 class QuotaOut(Output):

@@ -28,7 +28,7 @@ def normalise(status: int, headers: Iterable[tuple[str, str]], body: bytes, sent
         if key.lower() in VOLATILE_HEADERS:
             continue
         for value, name in sent.items():
-            header = header.replace(value, f"<{name}>")  # noqa: PLW2901
+            header = header.replace(value, f"<{name}>")
         kept.append((key.lower(), header))
     return Answer(status, tuple(sorted(kept)), body)
 

@@ -11,7 +11,7 @@ from platforma.verification.inventory import FORM, ApiOperation, IdPlace
 
 
 class UnknownPlaceError(LookupError):
-    """An id can stand somewhere, and nobody said whose id it is: the operation cannot be attacked, so it is not safe."""
+    """An id can stand somewhere, and nobody said whose it is: what cannot be attacked is not known to be safe."""
 
 
 @dataclass(frozen=True)
