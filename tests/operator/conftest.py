@@ -9,6 +9,7 @@ import httpx
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from pydantic import SecretStr
 
 from platforma.app import create_app
 from platforma.authentication.passwords import NewPassword, PasswordStretcher
@@ -17,11 +18,15 @@ from platforma.database.roles import DatabaseRole
 from platforma.operator.application import create_operator_app
 from platforma.operator.service import create_operator
 from platforma.settings import Settings, SignInLimit
+from platforma.verification.inventory import ApiOperation
 from tests.database.server import TestDatabase
 from tests.database.tenants import PASSWORD, PEPPER, Secret, SignedIn, TwoTenants
 
 HOST = "operator.localhost"
 REASON = "Asked for in ticket 4711."
+UNKNOWN = "00000000-0000-7000-8000-000000000000"
+NOWHERE = Settings(database={"operator": "postgresql://nobody@/nothing"}, pepper=SecretStr(PEPPER))
+"""Settings of a process that is asked for nothing but its inventory."""
 GENEROUS = SignInLimit(source_capacity=10_000, account_capacity=10_000)
 
 
@@ -77,6 +82,12 @@ class Plane:
         cursor = self.administrator.cursor(row_factory=dict_row)
         return await (await cursor.execute(query.encode(), values or None)).fetchall()
 
+    async def digest(self) -> list[dict[str, Any]]:
+        """Return a digest of everything that an operator could have changed or left a trace in."""
+        tables = ["tenants", "portals", "domains", "members", "quotas", "operations", "operator_audit", "audit_events"]
+        rows = "SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {} t"
+        return await self.rows(" UNION ALL ".join(rows.format(table) for table in tables))
+
     async def audited(self, tenant_id: Any, action: str) -> tuple[list[str], list[str]]:
         """Return the reasons for an act in the operators' audit log and in the tenant's own."""
         ours = await self.rows(
@@ -93,6 +104,17 @@ class Plane:
             f"operator {self.email}",
         )
         return [row["reason"] for row in ours], [row["reason"] for row in theirs]
+
+
+def example_of(operation: ApiOperation, ids: dict[str, str]) -> tuple[str, str, dict[str, Any]]:
+    """Return method, path and body or query of an example of an operation, with these ids in the path."""
+    path = operation.path.format(**{name: ids.get(name, UNKNOWN) for name in operation.path_names})
+    options: dict[str, Any] = {}
+    if operation.media_type is not None:
+        options["json"] = operation.example_body()
+    if any(item["name"] == "reason" for item in operation.query):
+        options["params"] = {"reason": REASON}
+    return operation.method, path, options
 
 
 def token_of(response: httpx.Response) -> str:

@@ -8,17 +8,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from platforma.operator.application import create_operator_app
-from platforma.settings import Settings
 from platforma.verification.inventory import ApiOperation, list_operations
-from tests.database.tenants import PASSWORD, PEPPER, SignedIn, TwoTenants
-from tests.operator.conftest import HOST, REASON, Plane, token_of
-from tests.operator.test_guard import _digest, _request
+from tests.database.tenants import PASSWORD, SignedIn, TwoTenants
+from tests.operator.conftest import HOST, NOWHERE, REASON, Plane, example_of, token_of
 
-_NOWHERE = Settings(database={"operator": "postgresql://nobody@/nothing"}, pepper=SecretStr(PEPPER))
-PAGES = list_operations(create_operator_app(_NOWHERE).state.console.openapi())
+PAGES = list_operations(create_operator_app(NOWHERE).state.console.openapi())
 
 
 async def page(plane: Plane, path: str, *, status: int = 200, **kwargs: Any) -> str:
@@ -57,17 +53,17 @@ def test_nothing_is_open_but_the_sign_in() -> None:
 @pytest.mark.parametrize("operation", [each for each in PAGES if each.permission], ids=lambda operation: operation.id)
 async def test_nobody_and_members_are_sent_to_the_sign_in(nobody: Plane, a: SignedIn, operation: ApiOperation) -> None:
     ids = {"tenant_id": str(a.tenant_id), "portal_id": str(a.portal_id), "member_id": str(a.member_id), "host": a.host}
-    method, path, options = _request(operation, ids)
+    method, path, options = example_of(operation, ids)
     if "json" in options:
         options["data"] = {name: str(value) for name, value in options.pop("json").items()}
-    before = await _digest(nobody)
+    before = await nobody.digest()
     for cookie in ("", f"__Host-platforma={a.token}", f"__Host-platforma-operator={a.token}"):
         response = await nobody.send(method, path, headers={"cookie": cookie}, **options)
         assert response.status_code == 303, response.text
         wanted = f"?next={quote(path, safe='')}" if method == "GET" and path != "/" else ""
         assert response.headers["location"] in (f"/sign-in{wanted}", f"/sign-in?next={path}")
         assert "set-cookie" not in response.headers
-    assert await _digest(nobody) == before
+    assert await nobody.digest() == before
     assert await nobody.portal_status(a) == 200
 
 
@@ -116,7 +112,7 @@ async def test_a_tenant_is_closed_until_a_reason_is_given(plane: Plane, two_tena
     assert f'href="{path}"' in refused.text
     assert await plane.audited(a.tenant_id, "member.list") == ([], [])
     opened = checked(await submit(plane, f"{path}/members", {"reason": REASON}, status=200))
-    assert (a.email in opened, b.email in opened, "Ram mib" in opened) == (True, False, True)
+    assert (a.email in opened, b.email in opened, "Memory, MiB" in opened) == (True, False, True)
     assert await plane.audited(a.tenant_id, "member.list") == ([REASON], [REASON])
     assert await plane.audited(a.tenant_id, "quota.read") == ([REASON], [REASON])
     await submit(plane, f"{path}/members/{a.member_id}/suspend", {"reason": REASON})

@@ -1,57 +1,24 @@
 """Who gets in: nobody without an operator's session, at no other host, from no other site, by no portal's cookie."""
 
-from typing import Any
-
 import httpx
 import pytest
 from fastapi import APIRouter
-from pydantic import SecretStr
 
 from platforma.api.routes import UnguardedRouteError
 from platforma.operator.application import create_operator_app
 from platforma.operator.routes import OpenPlaneRoute, OperatorRoute
-from platforma.settings import Settings, SettingsError
+from platforma.settings import SettingsError
 from platforma.verification.inventory import ApiOperation, list_operations
-from tests.database.tenants import PEPPER, SignedIn
-from tests.operator.conftest import REASON, Plane
-
-UNKNOWN = "00000000-0000-7000-8000-000000000000"
-_NOWHERE = Settings(database={"operator": "postgresql://nobody@/nothing"}, pepper=SecretStr(PEPPER))
+from tests.database.tenants import SignedIn
+from tests.operator.conftest import NOWHERE, REASON, Plane, example_of
 
 
 def _inventory() -> list[ApiOperation]:
-    return list_operations(create_operator_app(_NOWHERE).openapi())
+    return list_operations(create_operator_app(NOWHERE).openapi())
 
 
 GUARDED = [operation for operation in _inventory() if operation.permission is not None]
 OPEN = [operation for operation in _inventory() if operation.permission is None]
-
-
-def _request(operation: ApiOperation, ids: dict[str, str]) -> tuple[str, str, dict[str, Any]]:
-    path = operation.path.format(**{name: ids.get(name, UNKNOWN) for name in operation.path_names})
-    options: dict[str, Any] = {}
-    if operation.media_type is not None:
-        options["json"] = operation.example_body()
-    if any(item["name"] == "reason" for item in operation.query):
-        options["params"] = {"reason": REASON}
-    return operation.method, path, options
-
-
-async def _digest(plane: Plane) -> list[dict[str, Any]]:
-    parts = " UNION ALL ".join(
-        f"SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {table} t"
-        for table in (
-            "tenants",
-            "portals",
-            "domains",
-            "members",
-            "quotas",
-            "operations",
-            "operator_audit",
-            "audit_events",
-        )
-    )
-    return await plane.rows(parts)
 
 
 def test_nothing_is_open_but_the_sign_in() -> None:
@@ -78,8 +45,8 @@ def test_a_route_without_the_guard_does_not_exist() -> None:
 async def test_nobody_and_members_are_turned_away(nobody: Plane, a: SignedIn, operation: ApiOperation) -> None:
     """Without a cookie, with a member's cookie, and with a member's token in the operator's cookie."""
     ids = {"tenant_id": str(a.tenant_id), "portal_id": str(a.portal_id), "member_id": str(a.member_id), "host": a.host}
-    method, path, options = _request(operation, ids)
-    before = await _digest(nobody)
+    method, path, options = example_of(operation, ids)
+    before = await nobody.digest()
     for cookie in (
         "",
         f"__Host-platforma={a.token}",
@@ -89,7 +56,7 @@ async def test_nobody_and_members_are_turned_away(nobody: Plane, a: SignedIn, op
         response = await nobody.send(method, path, headers={"cookie": cookie}, **options)
         assert response.status_code == 401, response.text
         assert "set-cookie" not in response.headers
-    assert await _digest(nobody) == before
+    assert await nobody.digest() == before
     assert await nobody.portal_status(a) == 200
 
 
@@ -138,7 +105,7 @@ async def test_unknown_query_parameters_are_refused(plane: Plane) -> None:
 def test_an_operator_host_is_needed() -> None:
     for host in ("", "a host", "operator.localhost:80"):
         with pytest.raises(SettingsError):
-            create_operator_app(_NOWHERE.model_copy(update={"operator_host": host}))
+            create_operator_app(NOWHERE.model_copy(update={"operator_host": host}))
 
 
 async def test_problems_are_problem_json(plane: Plane) -> None:

@@ -21,6 +21,17 @@ _ACTIONS = {
     "tenant.offboard": "Offboarding",
     "tenant.change": "Change of quotas",
 }
+_QUOTAS = {
+    "vcpus": "vCPUs",
+    "ram_mib": "Memory, MiB",
+    "volume_gib": "Volumes, GiB",
+    "floating_ips": "Floating IPs",
+}
+
+
+def quota_words(resource: str) -> str:
+    """Say of what a quota is."""
+    return _QUOTAS.get(resource) or resource.replace("_", " ").capitalize()
 
 
 def badge(status: str) -> wording.Badge:
@@ -41,6 +52,7 @@ def _make_environment() -> Environment:
         "icon": icon,
         "static": static_url,
         "badge_of": badge,
+        "quota_words": quota_words,
         "is_moving": wording.is_moving,
         "action_words": lambda action: _ACTIONS.get(action, action),
     }
