@@ -18,7 +18,7 @@ from platforma.compute import pages as compute_pages
 from platforma.database.database import Database
 from platforma.network import endpoints as network
 from platforma.network import pages as network_pages
-from platforma.network import security_group_pages
+from platforma.network import router_pages, security_group_pages
 from platforma.network.security_group_endpoints import security_groups
 from platforma.operations import endpoints as operations
 from platforma.operations import pages as operations_pages
@@ -57,7 +57,7 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     key_pair_pages.key_pairs,
     storage_pages.volumes,
     network_pages.networks,
-    network_pages.routers,
+    router_pages.routers,
     security_group_pages.security_groups,
     operations_pages.operations,
     tenants_pages.members,
