@@ -13,7 +13,7 @@ from typing import Any
 from devcloud.openstack.errors import StartError
 from devcloud.openstack.settings import write_private
 from devcloud.stack import commands
-from devcloud.stack.layout import Stack, write_private_text
+from devcloud.stack.layout import OPERATOR_HOST, Stack, write_private_text
 
 Report = Callable[[str], None]
 
@@ -37,6 +37,10 @@ class DemoPortal:
         """Where it is reached; browsers take `*.localhost` for this machine and for a secure context."""
         return f"{self.name}.localhost"
 
+    def url(self, stack: Stack) -> str:
+        """The address of its first page."""
+        return f"http://{self.host}:{stack.port}"
+
 
 PORTALS = (
     DemoPortal("aurora", "Aurora Cloud", "#0f766e", "Northwind", "northwind.example"),
@@ -47,15 +51,27 @@ PORTALS = (
 def make(stack: Stack, report: Report) -> dict[str, Any]:
     """Make what is missing of the demo, and return what `demo.json` says."""
     if stack.demo.exists():
-        found: dict[str, Any] = json.loads(stack.demo.read_text())
-        return found
+        return _at_present_ports(stack, json.loads(stack.demo.read_text()))
     report("demo: portals, tenants and members")
-    operator = {"url": f"http://operator.localhost:{stack.operator_port}", **_make_operator(stack)}
+    operator = {"url": _operator_url(stack), **_make_operator(stack)}
     with ThreadPoolExecutor(len(PORTALS)) as pool:
         portals = list(pool.map(lambda portal: _make_portal(stack, portal, report), PORTALS))
     made = {"portals": portals, "operator": operator}
     write_private(stack.demo, made)
     return made
+
+
+def _at_present_ports(stack: Stack, made: dict[str, Any]) -> dict[str, Any]:
+    """Let the demo of an earlier start say where it is now."""
+    for portal, written in zip(PORTALS, made["portals"], strict=True):
+        written["url"] = portal.url(stack)
+    made["operator"]["url"] = _operator_url(stack)
+    write_private(stack.demo, made)
+    return made
+
+
+def _operator_url(stack: Stack) -> str:
+    return f"http://{OPERATOR_HOST}:{stack.operator_port}"
 
 
 def _make_operator(stack: Stack) -> dict[str, str]:
@@ -77,12 +93,13 @@ def _make_portal(stack: Stack, portal: DemoPortal, report: Report) -> dict[str, 
     here = {item["name"]: item["status"] for item in tenants if item["portal"] == portal.name}
     if here.get(portal.tenant) != "active":
         report(f"demo: onboarding {portal.tenant}")
-        create = ("tenant", "create", portal.name, portal.tenant, "--wait", "--json", "--reason=demo")
-        commands.run(stack, "operator", *create)
+        if portal.tenant not in here:
+            commands.run(stack, "operator", "tenant", "create", portal.name, portal.tenant, "--reason=demo")
+        commands.run(stack, "operator", "tenant", "follow", portal.name, portal.tenant)
     members = [_make_member(stack, portal, role) for role in ROLES]
     _furnish(stack, portal, members[0], report)
     tenant = {"name": portal.tenant, "members": members}
-    return {"name": portal.name, "url": f"http://{portal.host}:{stack.port}", "tenants": [tenant]}
+    return {"name": portal.name, "url": portal.url(stack), "tenants": [tenant]}
 
 
 def _make_member(stack: Stack, portal: DemoPortal, role: str) -> dict[str, str]:

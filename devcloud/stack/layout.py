@@ -14,6 +14,7 @@ from platforma.kit.crypto import new_key
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT_STATE = REPOSITORY / ".platforma"
 DATABASE = "platforma"
+OPERATOR_HOST = "operator.localhost"
 
 
 @dataclass(frozen=True)

@@ -22,23 +22,27 @@ COMMANDS = {
 }
 """What each process runs; each has a settings file of its own."""
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_SECONDS = 15.0
 LOG_LINES = 20
 
 
 def start(stack: Stack, process: str) -> None:
-    """Start a process unless it runs."""
-    if is_running(stack, process):
+    """Start a process unless it runs. One that runs at another port is moved."""
+    if is_running(stack, process, as_asked=True):
         return
-    arguments = [part.format(port=stack.port, operator_port=stack.operator_port) for part in COMMANDS[process]]
-    pid = spawn([sys.executable, "-m", "platforma", *arguments], environment(stack, process), stack.log(process))
-    stack.pid(process).write_text(f"{pid} {started(pid)}")
+    stop(stack, process)
+    pid = spawn(
+        [sys.executable, "-m", "platforma", *_arguments(stack, process)],
+        environment(stack, process),
+        stack.log(process),
+    )
+    stack.pid(process).write_text(" ".join([str(pid), str(started(pid)), *_arguments(stack, process)]))
 
 
-def stop(stack: Stack) -> list[str]:
-    """End our processes, politely and then not; return which of them ran."""
-    ran = [process for process in COMMANDS if is_running(stack, process)]
+def stop(stack: Stack, *named: str) -> list[str]:
+    """End our processes, or some of them, politely and then not; return which of them ran."""
+    ran = [process for process in named or COMMANDS if is_running(stack, process)]
     for number in (signal.SIGTERM, signal.SIGKILL):
         for process in ran:
             pid = find_pid(stack, process)
@@ -56,15 +60,34 @@ def stop(stack: Stack) -> list[str]:
 def find_pid(stack: Stack, process: str) -> int | None:
     """Return the pid of a process of ours, or None: a pid that was given out again has another start time."""
     try:
-        pid, moment = stack.pid(process).read_text().split()
+        pid, moment, *_arguments = stack.pid(process).read_text().split()
     except (FileNotFoundError, ValueError):
         return None
     return int(pid) if moment == started(int(pid)) else None
 
 
-def is_running(stack: Stack, process: str) -> bool:
-    """Say whether a process of ours runs."""
-    return find_pid(stack, process) is not None
+def is_running(stack: Stack, process: str, *, as_asked: bool = False) -> bool:
+    """Say whether a process of ours runs; with `as_asked`, at the port where it shall."""
+    if find_pid(stack, process) is None:
+        return False
+    return not as_asked or stack.pid(process).read_text().split()[2:] == _arguments(stack, process)
+
+
+def _arguments(stack: Stack, process: str) -> list[str]:
+    return [part.format(port=stack.port, operator_port=stack.operator_port) for part in COMMANDS[process]]
+
+
+def wait_for_line(stack: Stack, process: str, line: str) -> None:
+    """Return when a process has logged a line since its start; raises StartError with its last lines if it dies."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if not is_running(stack, process):
+            raise StartError(f"{process} died while starting:\n{tail(stack.log(process))}")
+        with contextlib.suppress(FileNotFoundError):
+            if line in stack.log(process).read_text(errors="replace"):
+                return
+        time.sleep(0.1)
+    raise StartError(f"{process} was not ready within {START_SECONDS:.0f} s:\n{tail(stack.log(process))}")
 
 
 def wait_for_answer(stack: Stack, process: str, port: int) -> None:
@@ -104,6 +127,7 @@ def environment(stack: Stack, process: str) -> dict[str, str]:
 def tail(log: Path) -> str:
     """Return the last lines of a log."""
     try:
-        return "\n".join(f"  {line}" for line in log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+        lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
     except FileNotFoundError:
-        return "  it wrote nothing"
+        lines = []
+    return "\n".join(f"  {line}" for line in lines or ["it wrote nothing"])

@@ -9,13 +9,12 @@ from typing import Any
 from devcloud import openstack
 from devcloud.openstack.credentials import Credentials
 from devcloud.stack import commands, demo, processes
-from devcloud.stack.layout import DATABASE, Stack
+from devcloud.stack.layout import DATABASE, OPERATOR_HOST, Stack
 from platforma.database.embedded import EmbeddedPostgres
 from platforma.database.roles import DatabaseRole
 
 Report = Callable[[str], None]
 
-OPERATOR_HOST = "operator.localhost"
 _KEPT = {"openstack-venv", "openstack-venv.lock"}
 """What `clean` keeps: installed packages."""
 
@@ -28,7 +27,7 @@ def up(stack: Stack, report: Report) -> dict[str, Any]:
         ("portal", stack.port, "PORT"),
         ("operator", stack.operator_port, "OPERATOR_PORT"),
     ):
-        if not processes.is_running(stack, process):
+        if not processes.is_running(stack, process, as_asked=True):
             processes.check_port(port, variable)
     with ThreadPoolExecutor(1) as aside:
         cloud = aside.submit(openstack.up, stack.openstack, report=lambda line: report(f"openstack: {line}"))
@@ -111,3 +110,5 @@ def _start_workers(stack: Stack, cloud: Credentials, report: Report) -> None:
     report("worker and provisioner: starting")
     for process in ("worker", "provisioner"):
         processes.start(stack, process)
+    for process in ("worker", "provisioner"):
+        processes.wait_for_line(stack, process, "worker starts")

@@ -1,6 +1,7 @@
 """`platforma tenant`."""
 
 import asyncio
+import time
 from typing import Annotated
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from platforma.database.database import Database
 from platforma.operations.models import Operation, OperationStatus, Plane
 from platforma.portal.models import Portal
 from platforma.tenants import service
-from platforma.tenants.models import Tenant
+from platforma.tenants.models import Tenant, TenantStatus
 from platforma.tenants.quotas import DEFAULT_QUOTAS
 
 app = typer.Typer(help="Tenants: onboarding, suspension, offboarding.", no_args_is_help=True)
@@ -21,6 +22,10 @@ app = typer.Typer(help="Tenants: onboarding, suspension, offboarding.", no_args_
 PortalName = Annotated[str, typer.Argument(help="The portal's short name.")]
 TenantName = Annotated[str, typer.Argument(help="The tenant's name at that portal.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the operation to its end; exit code 1 if it fails.")]
+
+POLL_SECONDS = 0.5
+LOOK_SECONDS = 5.0
+_UNDER_WAY = (TenantStatus.ONBOARDING, TenantStatus.OFFBOARDING)
 
 
 @app.command("create")
@@ -39,7 +44,7 @@ def create_tenant(
         async with operator_database() as database:
             tenant_id = await service.create_tenant(database, act(reason), portal_name=portal, name=name, quotas=quotas)
             if wait:
-                await follow(database, tenant_id, "tenant.onboard", as_json=as_json)
+                await follow(database, act(reason), tenant_id, as_json=as_json)
             return tenant_id
 
     tenant_id = run(work())
@@ -105,10 +110,23 @@ def retry_tenant(
             tenant_id = await service.find_tenant_id(database, portal, name)
             await service.retry_onboarding(database, act(reason), tenant_id)
             if wait:
-                await follow(database, tenant_id, None, as_json=as_json)
+                await follow(database, act(reason), tenant_id, as_json=as_json)
 
     run(work())
     show({"name": name, "retried": True}, as_json, f"Tenant {name}: tried again.")
+
+
+@app.command("follow")
+def follow_tenant(portal: PortalName, name: TenantName, reason: Reason = None, as_json: Json = False) -> None:
+    """Wait until a tenant is onboarded or gone; exit code 1 if its operation fails."""
+
+    async def work() -> str | None:
+        async with operator_database() as database:
+            tenant_id = await service.find_tenant_id(database, portal, name)
+            return await follow(database, act(reason), tenant_id, as_json=as_json)
+
+    status = run(work())
+    show({"name": name, "status": status}, as_json, f"Tenant {name} is {status}.")
 
 
 @app.command("offboard")
@@ -129,34 +147,39 @@ def offboard_tenant(
             tenant_id = await service.find_tenant_id(database, portal, name)
             await service.offboard_tenant(database, act(reason), tenant_id)
             if wait:
-                await follow(database, tenant_id, "tenant.offboard", as_json=as_json)
+                await follow(database, act(reason), tenant_id, as_json=as_json)
 
     run(work())
     words = f"Tenant {name} is gone." if wait else f"Tenant {name} is being removed: platforma tenant list"
     show({"name": name, "offboarding": True}, as_json, words)
 
 
-async def follow(database: Database, tenant_id: UUID, action: str | None, *, as_json: bool) -> None:
-    """Show the progress of a tenant's operation until it has ended; exit code 1 if it failed.
+async def follow(database: Database, doer: service.OperatorAct, tenant_id: UUID, *, as_json: bool) -> str | None:
+    """Show the progress of an onboarding or offboarding until it has ended; return the tenant's status then.
 
-    An offboarding takes its own operation with it in the end: then the tenant's status tells.
+    Exit code 1 if it failed. The status tells the end; each look at the operation is a look into the tenant's rows,
+    which the audit logs keep, so that there are few.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, transient=True, disable=as_json) as progress:
         task = progress.add_task("Queued", total=100)
-        while True:
-            status = await _tenant_status(database, tenant_id)
-            if status in (None, "offboarded") or (action == "tenant.onboard" and status == "active"):
-                return
-            operation = await _platform_operation(database, tenant_id)
-            if operation is not None:
-                progress.update(task, completed=operation.progress, description=operation.step or operation.status)
-                if operation.status == OperationStatus.FAILED:
-                    error = operation.error or {}
-                    fail(
-                        f"It failed: {error.get('detail') or error.get('title')}. Mend it, then: platforma tenant retry"
-                    )
-            await asyncio.sleep(0.5)
+        next_look = time.monotonic()
+        while (status := await _tenant_status(database, tenant_id)) in _UNDER_WAY:
+            if time.monotonic() >= next_look:
+                operation = await _platform_operation(database, doer, tenant_id)
+                next_look = time.monotonic() + LOOK_SECONDS
+                if operation is not None:
+                    progress.update(task, completed=operation.progress, description=operation.step or operation.status)
+                    _check_not_failed(operation)
+            await asyncio.sleep(POLL_SECONDS)
+        return status
+
+
+def _check_not_failed(operation: Operation) -> None:
+    if operation.status == OperationStatus.FAILED:
+        error = operation.error or {}
+        sentence = str(error.get("detail") or error.get("title")).removesuffix(".")
+        fail(f"It failed: {sentence}. Mend it, then: platforma tenant retry")
 
 
 async def _tenant_status(database: Database, tenant_id: UUID) -> str | None:
@@ -165,9 +188,8 @@ async def _tenant_status(database: Database, tenant_id: UUID) -> str | None:
         return status
 
 
-async def _platform_operation(database: Database, tenant_id: UUID) -> Operation | None:
-    binding = act("following an operation").on(tenant_id, "operation.read")
-    async with database.read(binding) as session:
+async def _platform_operation(database: Database, doer: service.OperatorAct, tenant_id: UUID) -> Operation | None:
+    async with database.read(doer.on(tenant_id, "operation.read")) as session:
         statement = select(Operation).where(Operation.plane == Plane.PLATFORM).order_by(Operation.id.desc()).limit(1)
         found: Operation | None = await session.scalar(statement)
         return found
