@@ -10,11 +10,11 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import ColumnElement, Select, bindparam, inspect, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, inspect, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from platforma.database.tables import Base
-from platforma.database.tenant_session import TenantSession
+from platforma.database.tables import Base, TenantOwned
+from platforma.database.tenant_session import TenantSession, prepared
 from platforma.kit.problems import Invalid
 
 Row = TypeVar("Row", bound=Base)
@@ -75,7 +75,7 @@ async def list_page(
         statement = _select_page(model, column, query.is_descending, [*where, *_after_cursor(model, query, column)])
     else:
         statement = _select_first_page(model, column, query.is_descending)
-    rows = (await session.scalars(statement, {"rows": query.limit + 1})).all()
+    rows = (await session.scalars(statement, _values(session, model, query))).all()
     return _cut_page(list(rows), query, column)
 
 
@@ -100,7 +100,7 @@ async def list_page_with_parts(
     else:
         statement = _select_first_page_with_parts(model, column, query.is_descending, part, part_of)
     found: dict[Row, list[Part]] = {}
-    for row, one in await session.execute(statement, {"rows": query.limit + 1}):
+    for row, one in await session.execute(statement, _values(session, model, query)):
         parts = found.setdefault(row, [])
         if one is not None:
             parts.append(one)
@@ -129,16 +129,19 @@ def _join_parts(
     is_descending: bool,
     part: type[Part],
     part_of: InstrumentedAttribute[UUID],
+    *conditions: ColumnElement[bool],
 ) -> Select[Row, Part]:
     row: Any = aliased(model, page.subquery())
     order = [*_order(getattr(row, column.key), row.id, is_descending), cast(Any, part).created_at, _id_of(part)]
-    return select(row, part).outerjoin(part, part_of == row.id).order_by(*order)
+    return select(row, part).outerjoin(part, and_(part_of == row.id, *conditions)).order_by(*order)
 
 
 @cache
 def _select_first_page(model: type[Row], column: InstrumentedAttribute[Any], is_descending: bool) -> Select[Row]:
     """Keep what most lists begin with: making the statement takes as long as running it."""
-    return _select_page(model, column, is_descending, ())
+    if not issubclass(model, TenantOwned):
+        return _select_page(model, column, is_descending, ())
+    return prepared(_select_page(model, column, is_descending, (model.tenant_id == bindparam("tenant_id"),)))
 
 
 @cache
@@ -149,8 +152,16 @@ def _select_first_page_with_parts(
     part: type[Part],
     part_of: InstrumentedAttribute[UUID],
 ) -> Select[Row, Part]:
-    page = _select_page(model, column, is_descending, ())
-    return _join_parts(model, page, column, is_descending, part, part_of)
+    page = _select_first_page(model, column, is_descending)
+    same_tenant = cast(Any, part).tenant_id == bindparam("tenant_id")
+    return prepared(_join_parts(model, page, column, is_descending, part, part_of, same_tenant))
+
+
+def _values(session: TenantSession, model: type[Row], query: ListQuery) -> dict[str, Any]:
+    values: dict[str, Any] = {"rows": query.limit + 1}
+    if issubclass(model, TenantOwned):
+        values["tenant_id"] = session.tenant_id
+    return values
 
 
 def _after_cursor(

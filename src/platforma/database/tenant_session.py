@@ -7,12 +7,12 @@ confine. Row-level security repeats all of it underneath.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeVarTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, event, inspect
+from sqlalchemy import Connection, Row, Select, event, inspect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, attributes
+from sqlalchemy.orm import InstanceState, ORMExecuteState, Session, SessionTransaction, attributes
 from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.util.concurrency import greenlet_spawn
 
@@ -20,6 +20,10 @@ from platforma.database.errors import CrossTenantError, NotBoundError, UnscopedA
 from platforma.database.gate_calls import call_gate
 from platforma.database.scoping import TenantScope, set_scope, tenant_filters
 from platforma.database.tables import Base, TenantOwned
+
+Rows = TypeVarTuple("Rows")
+
+_IS_PREPARED = "platforma_is_prepared"
 
 
 class Binding(Protocol):
@@ -162,6 +166,15 @@ class WriteSession(TenantSession):
         super().__init__(engine, binding, is_read_only=False)
 
 
+def prepared(statement: Select[*Rows]) -> Select[*Rows]:
+    """Mark a statement that names the tenant itself, as its parameter `tenant_id`, so that it can be made once.
+
+    It gets no filter, which would make it a new statement each time; whether it is confined is seen when it is sent,
+    as it is of any other.
+    """
+    return statement.execution_options(**{_IS_PREPARED: True})
+
+
 def refuse(what: str, instead: str) -> NoReturn:
     """Raise UnscopedAccessError, naming the way to do it right."""
     raise UnscopedAccessError(f"{what} cannot be confined to a tenant. Use {instead}.")
@@ -180,6 +193,8 @@ def _confine_statement(state: ORMExecuteState) -> None:
     assert isinstance(session, ScopedSession)  # noqa: S101 (the event is registered for this class only)
     if session._tenant_id is None:
         session.begin_bound()
+    if state.execution_options.get(_IS_PREPARED):
+        return
     if state.is_select or state.is_update or state.is_delete:
         statement: Any = state.statement
         if session._filters[0] not in statement._with_options:  # a loader of relationships brings it along
@@ -191,14 +206,11 @@ def _refuse_foreign_object(session: ScopedSession, instance: object) -> None:
     _check_owner(session, instance)
 
 
-@event.listens_for(ScopedSession, "loaded_as_persistent")
-def _refuse_foreign_row(session: ScopedSession, instance: object) -> None:
-    if isinstance(instance, TenantOwned):
-        state = attributes.instance_state(instance)
-        owner = state.key[1][0] if state.key else None
-        if owner is state.dict.get("tenant_id") and owner == session._tenant_id:  # nearly always: this is the fast way
-            return
-    _check_owner(session, instance)
+@event.listens_for(ScopedSession, "loaded_as_persistent", raw=True)
+def _refuse_foreign_row(session: ScopedSession, state: InstanceState[Any]) -> None:
+    owner = state.key[1][0] if state.key else None
+    if owner is not state.dict.get("tenant_id") or owner != session._tenant_id:  # true of platform-wide rows only
+        _check_owner(session, state.obj())
 
 
 @event.listens_for(ScopedSession, "before_flush")
