@@ -1,4 +1,4 @@
-"""One request is one transaction, committed before the first byte of the answer leaves (STYLE 11)."""
+"""One request is one transaction, committed before the first byte of the answer leaves."""
 
 from typing import Any
 

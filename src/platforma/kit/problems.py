@@ -30,7 +30,7 @@ class Problem(Exception):
 
 
 class NotFound(Problem):
-    """The one answer to an id that does not exist, whoever it may belong to (DESIGN, section 4)."""
+    """The one answer to an id that does not exist, whoever it may belong to, see docs/isolation."""
 
     status = 404
     type = "not-found"

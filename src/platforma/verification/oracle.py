@@ -1,6 +1,6 @@
 """The oracle: is the answer to another tenant's id the answer to an id that never existed?
 
-DESIGN, section 4: the two are alike byte for byte, in status, headers and body, once what differs between any
+See docs/isolation: the two are alike byte for byte, in status, headers and body, once what differs between any
 two answers (the request's own id, the date, the ids that the caller sent) is set aside.
 """
 
