@@ -13,14 +13,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from platforma.database.roles import DatabaseRole
 from platforma.database.tables import (
-    CHANGE,
     READ,
     Created,
     Grants,
     PlatformWide,
+    Restriction,
     TenantOwned,
     Touched,
     tenant_reference,
+    update_of,
 )
 from platforma.kit.ids import new_id
 
@@ -30,11 +31,20 @@ class Session(Created, TenantOwned):
 
     __tablename__ = "sessions"
     __grants__: ClassVar[Grants] = {
-        DatabaseRole.PORTAL: CHANGE,
-        DatabaseRole.OPERATOR: CHANGE,
+        DatabaseRole.PORTAL: ("SELECT", update_of("revoked_at")),
+        DatabaseRole.OPERATOR: ("SELECT", update_of("revoked_at")),
         DatabaseRole.PROVISIONER: ("SELECT", "DELETE"),
     }
     __gate_reads__ = True
+    __restrictions__ = (
+        Restriction(
+            "revoked_for_good",
+            (DatabaseRole.PORTAL, DatabaseRole.OPERATOR),
+            "UPDATE",
+            using="(revoked_at IS NULL)",
+            check="(revoked_at IS NOT NULL)",
+        ),
+    )
     __table_args__ = (
         tenant_reference("member_id", "members", ondelete="CASCADE"),
         Index(None, "tenant_id", "member_id"),

@@ -14,11 +14,35 @@ from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import Table
 
 from platforma.database.roles import APPLICATION_ROLES, DatabaseRole
-from platforma.database.tables import Base, TenantOwned
+from platforma.database.tables import Base, Restriction, tenant_columns
 
 TENANT_POLICY = "tenant"
 GATE_POLICY = "gate"
 OPERATOR_POLICY = "operator"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A row-level security policy, with its conditions as PostgreSQL prints them."""
+
+    name: str
+    is_permissive: bool
+    command: str
+    roles: tuple[DatabaseRole, ...]
+    using: str | None
+    check: str | None
+
+    def statement(self, table: str) -> str:
+        """Return the SQL that makes it."""
+        return " ".join(
+            [
+                f"CREATE POLICY {self.name} ON {table}",
+                f"AS {'PERMISSIVE' if self.is_permissive else 'RESTRICTIVE'} FOR {self.command}",
+                f"TO {', '.join(self.roles)}",
+                *([f"USING ({self.using})"] if self.using else []),
+                *([f"WITH CHECK ({self.check})"] if self.check else []),
+            ]
+        )
 
 
 @dataclass(frozen=True)
@@ -35,23 +59,40 @@ class Isolation:
     tenant_column: str | None = "tenant_id"
     gate_reads: bool = False
     operators_see_all: bool = False
+    restrictions: tuple[Restriction, ...] = ()
 
     @classmethod
     def of(cls, model: type[Base]) -> "Isolation":
         """Return the isolation that a model declares."""
         table = model.__table__
         assert isinstance(table, Table)  # noqa: S101 (a declarative model is mapped to a table)
-        own_row = getattr(model, "__own_row__", False)
         return cls(
             table.fullname,
             grants={role.value: tuple(privileges) for role, privileges in model.__grants__.items()},
-            tenant_column="tenant_id" if issubclass(model, TenantOwned) else ("id" if own_row else None),
+            tenant_column=tenant_columns().get(table.fullname),
             gate_reads=model.__gate_reads__,
-            operators_see_all=own_row,
+            operators_see_all=model.__own_row__,
+            restrictions=model.__restrictions__,
         )
 
+    def policies(self) -> list[Policy]:
+        """Return the policies of the table."""
+        if self.tenant_column is None:
+            return []
+        condition = f"({self.tenant_column} = ( SELECT gate.current_tenant() AS current_tenant))"
+        bound = (DatabaseRole.PORTAL, DatabaseRole.WORKER) if self.operators_see_all else APPLICATION_ROLES
+        policies = [Policy(TENANT_POLICY, True, "ALL", bound, condition, condition)]
+        if self.operators_see_all:
+            operators = (DatabaseRole.PROVISIONER, DatabaseRole.OPERATOR)
+            policies.append(Policy(OPERATOR_POLICY, True, "ALL", operators, "true", "true"))
+        if self.gate_reads:
+            policies.append(Policy(GATE_POLICY, True, "ALL", (DatabaseRole.OWNER,), "true", "true"))
+        return policies + [
+            Policy(rule.name, False, rule.command, rule.roles, rule.using, rule.check) for rule in self.restrictions
+        ]
+
     def statements(self) -> list[str]:
-        """Return the SQL that isolates the table."""
+        """Return the SQL that isolates the table, whatever it was before."""
         everyone = ", ".join(APPLICATION_ROLES)
         statements = [f"REVOKE ALL ON {self.table} FROM PUBLIC, {everyone}"]
         statements += [
@@ -59,35 +100,54 @@ class Isolation:
         ]
         if self.tenant_column is None:
             return statements
-        condition = f"({self.tenant_column} = (SELECT gate.current_tenant()))"
-        bound = (DatabaseRole.PORTAL, DatabaseRole.WORKER) if self.operators_see_all else APPLICATION_ROLES
         statements += [
             f"ALTER TABLE {self.table} ENABLE ROW LEVEL SECURITY",
             f"ALTER TABLE {self.table} FORCE ROW LEVEL SECURITY",
-            self._policy(TENANT_POLICY, bound, condition),
+            _DROP_POLICIES.format(table=self.table),
+            _KEEP_NO_STATISTICS.format(table=self.table),
         ]
-        if self.operators_see_all:
-            operators = (DatabaseRole.PROVISIONER, DatabaseRole.OPERATOR)
-            statements.append(self._policy(OPERATOR_POLICY, operators, "(true)"))
-        if self.gate_reads:
-            statements.append(self._policy(GATE_POLICY, (DatabaseRole.OWNER,), "(true)"))
-        return statements
-
-    def _policy(self, name: str, roles: Iterable[DatabaseRole], condition: str) -> str:
-        return f"CREATE POLICY {name} ON {self.table} TO {', '.join(roles)} USING {condition} WITH CHECK {condition}"
+        return statements + [policy.statement(self.table) for policy in self.policies()]
 
 
-@Operations.register_operation("isolate_table")
+_DROP_POLICIES = """\
+DO $$
+DECLARE
+    policy name;
+BEGIN
+    FOR policy IN SELECT polname FROM pg_policy WHERE polrelid = '{table}'::regclass LOOP
+        EXECUTE format('DROP POLICY %I ON {table}', policy);
+    END LOOP;
+END
+$$"""
+
+_KEEP_NO_STATISTICS = """\
+DO $$
+DECLARE
+    attribute name;
+BEGIN
+    FOR attribute IN
+        SELECT attname FROM pg_attribute
+        WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped
+    LOOP
+        EXECUTE format('ALTER TABLE {table} ALTER COLUMN %I SET STATISTICS 0', attribute);
+    END LOOP;
+END
+$$"""
+# The planner's statistics are of all tenants' rows together, and EXPLAIN tells its estimates to everybody: with
+# them, one could ask how many rows another tenant has, or whether a value exists. Every query is led by tenant_id,
+# so that the planner needs to know the keys, and these it knows.
+
+
+def isolate_table(operations: Any, table: str, **declared: Any) -> None:
+    """Isolate a table in a migration, also one that is isolated already. Arguments as of `Isolation`."""
+    operations.invoke(IsolateTable(Isolation(table, **declared)))
+
+
 class IsolateTable(MigrateOperation):
-    """`op.isolate_table("servers", grants={...})` in a migration."""
+    """Autogenerated where a table is new, or its isolation is not what its model declares."""
 
     def __init__(self, isolation: Isolation) -> None:
         self.isolation = isolation
-
-    @classmethod
-    def isolate_table(cls, operations: Operations, table: str, **declared: Any) -> None:
-        """Isolate a table that this migration made. Arguments as of `Isolation`."""
-        operations.invoke(cls(Isolation(table, **declared)))
 
 
 @Operations.implementation_for(IsolateTable)
@@ -99,8 +159,20 @@ def _isolate_table(operations: Operations, operation: IsolateTable) -> None:
 @renderers.dispatch_for(IsolateTable)
 def _render_isolate_table(context: AutogenContext, operation: IsolateTable) -> str:
     isolation = operation.isolation
-    arguments = [repr(isolation.table), f"grants={dict(isolation.grants)!r}"]
+    context.imports.add("from platforma.database.isolation import isolate_table")
+    arguments = ["op", repr(isolation.table), f"grants={dict(isolation.grants)!r}"]
     if isolation.tenant_column != "tenant_id":
         arguments.append(f"tenant_column={isolation.tenant_column!r}")
     arguments += [f"{flag}=True" for flag in ("gate_reads", "operators_see_all") if getattr(isolation, flag)]
-    return f"op.isolate_table({', '.join(arguments)})"
+    if isolation.restrictions:
+        context.imports.add("from platforma.database.roles import DatabaseRole")
+        context.imports.add("from platforma.database.tables import Restriction")
+        arguments.append(f"restrictions=({', '.join(map(_render_restriction, isolation.restrictions))},)")
+    return f"isolate_table({', '.join(arguments)})"
+
+
+def _render_restriction(rule: Restriction) -> str:
+    roles = ", ".join(f"DatabaseRole.{role.name}" for role in rule.roles)
+    arguments = [repr(rule.name), f"({roles},)", repr(rule.command)]
+    arguments += [f"{part}={getattr(rule, part)!r}" for part in ("using", "check") if getattr(rule, part) is not None]
+    return f"Restriction({', '.join(arguments)})"

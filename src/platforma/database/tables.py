@@ -5,6 +5,7 @@ with these declarations by `platforma.database.census`.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar, Literal
@@ -21,19 +22,39 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from platforma.database.roles import DatabaseRole
 from platforma.kit.ids import new_id
 
-Privilege = Literal["SELECT", "INSERT", "UPDATE", "DELETE"]
+Privilege = str
+"""`SELECT`, `INSERT`, `UPDATE` or `DELETE`, or what `update_of` returns."""
 Grants = Mapping[DatabaseRole, tuple[Privilege, ...]]
 
 READ: tuple[Privilege, ...] = ("SELECT",)
 APPEND: tuple[Privilege, ...] = ("SELECT", "INSERT")
 CHANGE: tuple[Privilege, ...] = ("SELECT", "UPDATE")
 WRITE: tuple[Privilege, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+def update_of(*columns: str) -> Privilege:
+    """Return the privilege to update these columns and no others."""
+    return f"UPDATE ({', '.join(sorted(columns))})"
+
+
+@dataclass(frozen=True)
+class Restriction:
+    """A restrictive policy: what rows of the role's own tenant must look like besides, for it to write them.
+
+    `using` is asked of the row as it is, `check` of the row as it shall be, both as PostgreSQL prints them.
+    """
+
+    name: str
+    roles: tuple[DatabaseRole, ...]
+    command: Literal["SELECT", "INSERT", "UPDATE", "DELETE"]
+    using: str | None = None
+    check: str | None = None
 
 
 class UnscopedModelError(TypeError):
@@ -67,6 +88,8 @@ class Base(DeclarativeBase):
     """Whether the gate's own functions, which run as the owner, must see every tenant's rows."""
     __own_row__: ClassVar[bool] = False
     """Whether each row is a tenant, whose own processes see that row only."""
+    __restrictions__: ClassVar[tuple[Restriction, ...]] = ()
+    """What a role's rows must look like besides being its tenant's."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -150,6 +173,27 @@ def check_tenant_keys(table: Table) -> None:
             fail(f"the primary key is {columns} instead of (tenant_id, id).")
         if isinstance(constraint, UniqueConstraint) and columns[:1] != ["tenant_id"]:
             fail(f"the unique constraint on {columns} is not led by tenant_id.")
+        if isinstance(constraint, ExcludeConstraint):
+            fail("an exclusion constraint is checked past row-level security.")
     for index in table.indexes:
         if index.unique and [c.name for c in index.columns][:1] != ["tenant_id"]:
-            fail(f"the unique index on {index.name} is not led by tenant_id.")
+            fail(f"the unique index {index.name} is not led by tenant_id.")
+
+
+def check_tenant_references() -> None:
+    """Raise UnscopedModelError unless every foreign key between tenants' tables is composite, led by tenant_id.
+
+    Needs all models to be there, and so is called by the census and not as each model is made.
+    """
+    owned = {model.__table__ for model in tenant_tables().values()}
+    for table in owned:
+        assert isinstance(table, Table)  # noqa: S101 (a declarative model is mapped to a table)
+        for constraint in table.foreign_key_constraints:
+            if constraint.referred_table not in owned:
+                continue
+            pairs = [(element.parent.name, element.column.name) for element in constraint.elements]
+            if ("tenant_id", "tenant_id") not in pairs:
+                raise UnscopedModelError(
+                    f"Table {table.name}: the foreign key on {constraint.column_keys} leads to "
+                    f"{constraint.referred_table.name} without tenant_id. Use tenant_reference()."
+                )

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from platforma.database.roles import DatabaseRole
-from platforma.database.tables import WRITE, Grants, TenantOwned, Touched
+from platforma.database.tables import WRITE, Grants, Restriction, TenantOwned, Touched, update_of
 
 
 class OperationStatus(StrEnum):
@@ -45,12 +45,28 @@ class Operation(Touched, TenantOwned):
 
     __tablename__ = "operations"
     __grants__: ClassVar[Grants] = {
-        DatabaseRole.PORTAL: ("SELECT", "INSERT", "UPDATE"),
+        DatabaseRole.PORTAL: (
+            "SELECT",
+            "INSERT",
+            update_of(
+                "attempts", "claim", "error", "finished_at", "progress", "status", "step", "trouble_since", "updated_at"
+            ),
+        ),
         DatabaseRole.WORKER: WRITE,
         DatabaseRole.PROVISIONER: WRITE,
         DatabaseRole.OPERATOR: ("SELECT", "INSERT", "UPDATE"),
     }
     __gate_reads__ = True
+    __restrictions__ = (
+        # Else somebody who speaks SQL as these roles could have the provisioner do what he likes, or be born
+        # before another tenant's operation of the same id (see gate.open_operation).
+        Restriction(
+            "own_plane_and_time",
+            (DatabaseRole.PORTAL, DatabaseRole.WORKER),
+            "INSERT",
+            check="((plane = 'tenant'::text) AND (created_at = now()))",
+        ),
+    )
     __table_args__ = (
         CheckConstraint("status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="status"),
         CheckConstraint("plane IN ('tenant', 'platform')", name="plane"),

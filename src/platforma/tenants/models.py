@@ -19,6 +19,7 @@ from platforma.database.tables import (
     PlatformWide,
     TenantOwned,
     Touched,
+    update_of,
 )
 from platforma.kit.ids import new_id
 
@@ -67,7 +68,7 @@ class Member(Touched, TenantOwned):
 
     __tablename__ = "members"
     __grants__: ClassVar[Grants] = {
-        DatabaseRole.PORTAL: CHANGE,
+        DatabaseRole.PORTAL: ("SELECT", update_of("name", "role", "status", "updated_at")),
         DatabaseRole.WORKER: READ,
         DatabaseRole.PROVISIONER: WRITE,
         DatabaseRole.OPERATOR: WRITE,

@@ -14,36 +14,52 @@ AS $$
 $$;
 
 -- Spends one attempt from a token bucket and says how many seconds to wait, or 0. The number of buckets is
--- fixed; their places are keyed, so that nobody can aim at another's.
-CREATE OR REPLACE FUNCTION gate.spend_attempt(subject text, capacity double precision, refill_per_second double precision) RETURNS double precision
+-- fixed: half of them are for sources, half for accounts, and their places are keyed, so that nobody can aim at
+-- another's. Whoever shares a bucket waits no longer than it takes to refill by one attempt.
+CREATE OR REPLACE FUNCTION gate.spend_attempt(
+    is_account boolean, subject text, capacity double precision, refill_per_second double precision)
+RETURNS double precision
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     digest bytea := gate.hmac(convert_to('attempt|' || subject, 'UTF8'));
-    bucket integer := (get_byte(digest, 0) << 8 | get_byte(digest, 1)) & 16383;
+    bucket integer := ((get_byte(digest, 0) << 8 | get_byte(digest, 1)) & 8191) + CASE WHEN is_account THEN 8192 ELSE 0 END;
     level double precision;
 BEGIN
-    UPDATE gate.sign_in_buckets b
-    SET spent = least(
-            capacity,
-            greatest(0, b.spent - refill_per_second * extract(epoch FROM clock_timestamp() - b.at)) + 1),
-        at = clock_timestamp()
-    WHERE b.id = bucket
-      AND greatest(0, b.spent - refill_per_second * extract(epoch FROM clock_timestamp() - b.at)) + 1 <= capacity
-    RETURNING b.spent INTO level;
-    IF FOUND THEN
-        RETURN 0;
+    IF NOT (capacity >= 1 AND refill_per_second > 0) THEN
+        RAISE EXCEPTION 'A limit admits at least one attempt, and grows back.' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    SELECT (b.spent - refill_per_second * extract(epoch FROM clock_timestamp() - b.at) + 1 - capacity)
-           / refill_per_second
-    INTO level FROM gate.sign_in_buckets b WHERE b.id = bucket;
-    RETURN greatest(coalesce(level, 1), 1);
+    SELECT greatest(0, least(b.spent, capacity)
+                       - refill_per_second * greatest(0, extract(epoch FROM clock_timestamp() - b.at)))
+    INTO level FROM gate.sign_in_buckets b WHERE b.id = bucket FOR UPDATE;
+    IF level + 1 > capacity THEN
+        RETURN greatest(1, (level + 1 - capacity) / refill_per_second);
+    END IF;
+    UPDATE gate.sign_in_buckets b SET spent = level + 1, at = clock_timestamp() WHERE b.id = bucket;
+    RETURN 0;
+END
+$$;
+
+-- Spends from the source and, only if that is allowed, from the source at the account: so one source cannot fill
+-- the buckets of accounts. Never from the account alone, or anybody could lock its owner out.
+CREATE OR REPLACE FUNCTION gate.spend_attempts(
+    source text, account text,
+    source_capacity double precision, source_refill double precision,
+    account_capacity double precision, account_refill double precision) RETURNS double precision
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wait double precision := gate.spend_attempt(false, 'source|' || source, source_capacity, source_refill);
+BEGIN
+    IF wait > 0 THEN
+        RETURN wait;
+    END IF;
+    RETURN gate.spend_attempt(true, 'account|' || source || '|' || account, account_capacity, account_refill);
 END
 $$;
 
 -- First half of signing in: the salt to stretch the password with. An e-mail without an account gets a salt
--- too, always the same one, so that the answer does not tell. One attempt is spent from the source and one
--- from the source at this account; never from the account alone, or anybody could lock its owner out.
+-- too, always the same one, so that the answer does not tell.
 CREATE OR REPLACE FUNCTION gate.begin_sign_in(
     host text, account text, source text,
     source_capacity double precision, source_refill double precision, account_capacity double precision, account_refill double precision)
@@ -52,17 +68,16 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     portal uuid := (SELECT p.portal_id FROM gate.find_portal(begin_sign_in.host) p);
-    wait double precision;
+    -- Made whether it is needed or not, so that both answers take the same time.
+    decoy bytea := substr(gate.hmac(convert_to('salt|' || coalesce(portal::text, '') || '|' || account, 'UTF8')), 1, 16);
 BEGIN
     IF portal IS NULL THEN
         RETURN;
     END IF;
-    wait := greatest(
-        gate.spend_attempt('source|' || source, source_capacity, source_refill),
-        gate.spend_attempt('account|' || source || '|' || portal || '|' || account, account_capacity, account_refill));
     RETURN QUERY SELECT coalesce(
-        (SELECT c.salt FROM gate.credentials c WHERE c.portal_id = portal AND c.email = account),
-        substr(gate.hmac(convert_to('salt|' || portal || '|' || account, 'UTF8')), 1, 16)), wait;
+        (SELECT c.salt FROM gate.credentials c WHERE c.portal_id = portal AND c.email = account), decoy),
+        gate.spend_attempts(source, portal || '|' || account,
+                            source_capacity, source_refill, account_capacity, account_refill);
 END
 $$;
 

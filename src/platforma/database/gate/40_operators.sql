@@ -20,14 +20,13 @@ RETURNS TABLE (salt bytea, retry_after double precision)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    wait double precision := greatest(
-        gate.spend_attempt('operator source|' || source, source_capacity, source_refill),
-        gate.spend_attempt('operator account|' || source || '|' || account, account_capacity, account_refill));
+    decoy bytea := substr(gate.hmac(convert_to('operator salt|' || account, 'UTF8')), 1, 16);
 BEGIN
     RETURN QUERY SELECT coalesce(
         (SELECT c.salt FROM public.operators o JOIN gate.operator_credentials c ON c.operator_id = o.id
-         WHERE o.email = account),
-        substr(gate.hmac(convert_to('operator salt|' || account, 'UTF8')), 1, 16)), wait;
+         WHERE o.email = account), decoy),
+        gate.spend_attempts('operator|' || source, account,
+                            source_capacity, source_refill, account_capacity, account_refill);
 END
 $$;
 

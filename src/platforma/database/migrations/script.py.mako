@@ -1,4 +1,7 @@
-"""${message}."""
+"""${message}.
+
+There is no way back but a newer migration: `downgrade` is not supported, for it would lose rows.
+"""
 
 import sqlalchemy as sa
 from alembic import op
