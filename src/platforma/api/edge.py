@@ -9,6 +9,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -118,10 +119,7 @@ class Edge:
         ]
         while chain and self._is_proxy(peer):
             peer = chain.pop()
-        try:
-            return str(ipaddress.ip_address(peer))
-        except ValueError:
-            return "unknown"
+        return _normal_address(peer)
 
     def _is_proxy(self, address: str) -> bool:
         try:
@@ -140,6 +138,14 @@ class Edge:
         if b"cache-control" not in present:
             added.append((b"cache-control", b"no-store"))
         return [*headers, *added, (b"x-request-id", request_id.encode())]
+
+
+@lru_cache(maxsize=4096)
+def _normal_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return "unknown"
 
 
 async def _read_whole(receive: Receive, maximum: int) -> Receive:
