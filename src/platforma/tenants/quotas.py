@@ -56,4 +56,4 @@ async def check_quota(
 async def list_quotas(session: ReadSession) -> dict[str, int]:
     """Return each quota of the tenant."""
     rows = await session.execute(select(Quota.resource, Quota.maximum))
-    return DEFAULT_QUOTAS | dict(rows.tuples().all())
+    return DEFAULT_QUOTAS | {row[0]: row[1] for row in rows}
