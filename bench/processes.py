@@ -16,11 +16,10 @@ START_SECONDS = 60.0
 
 @contextmanager
 def serving(application: str, environment: Mapping[str, str]) -> Iterator[tuple[int, int]]:
-    """Run one uvicorn process of an application factory, such as `bench.sides:create_product`; yield port and pid."""
+    """Run one server process of an application factory, such as `bench.sides:create_product`; yield port and pid."""
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "--factory", application, "--host", LOOPBACK, "--port", str(port)]
-    options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
-    process = subprocess.Popen([*command, *options], env={**os.environ, **environment})
+    command = [sys.executable, "-m", "bench.serve", application, str(port)]
+    process = subprocess.Popen(command, env={**os.environ, **environment})
     try:
         _wait_until_open(port, process)
         yield port, process.pid
