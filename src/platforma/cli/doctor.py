@@ -8,17 +8,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import psycopg
 import typer
 from pydantic import SecretStr
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from platforma.authentication.passwords import PasswordStretcher
 from platforma.cli.console import Json, settings, show
 from platforma.clouds.openstack import CloudError, CloudPool
-from platforma.database.database import Database
-from platforma.database.engine import DatabaseUrlError, parse_url
+from platforma.database.census import take_census
+from platforma.database.engine import DatabaseUrlError, libpq_dsn, parse_url
 from platforma.database.roles import APPLICATION_ROLES, DatabaseRole
 from platforma.kit.crypto import KeyRing
 from platforma.operations.cloud_access import administrator_credential, openstack_settings
@@ -97,61 +95,56 @@ async def check_databases(used: Settings) -> list[Finding]:
 
 
 async def _check_database(role: DatabaseRole, url: str) -> list[Finding]:
-    from platforma.database.census import take_census
-
     setting = f"DATABASE__{role.short.upper()}"
     try:
         if parse_url(url).username != role.value:
             return [Finding(setting, f"It signs in as {parse_url(url).username}.", f"It has to be {role.value}.")]
     except DatabaseUrlError as error:
         return [Finding(setting, str(error), "Write it as postgresql://USER:PASSWORD@HOST/DATABASE.")]
-    database = Database(url, pool_size=1)
     try:
-        async with database.engine.connect() as connection:
-            found = [Finding(item.subject, item.problem, item.remedy) for item in await take_census(connection)]
-            if role in (DatabaseRole.WORKER, DatabaseRole.PROVISIONER):
-                found += await _check_queue(connection, role)
-            if role is DatabaseRole.OPERATOR:
-                found += await _check_portals(connection)
-            return found
-    except (SQLAlchemyError, OSError) as error:
-        reason = str(getattr(error, "orig", error)).strip()
+        return await asyncio.to_thread(_look_at_database, role, url)
+    except (psycopg.Error, OSError) as error:
         remedy = "Is it running, and migrated (platforma migrate --create-roles)?"
-        return [Finding(setting, f"The database does not answer: {reason}", remedy)]
-    finally:
-        await database.close()
+        return [Finding(setting, f"The database does not answer: {str(error).strip()}", remedy)]
 
 
-async def _check_queue(connection: AsyncConnection, role: DatabaseRole) -> list[Finding]:
+def _look_at_database(role: DatabaseRole, url: str) -> list[Finding]:
+    """Look with a plain connection: catalog and queue are no tenant's, and the product's own engine refuses SQL."""
+    found = [Finding(item.object, item.wrong, item.mend) for item in take_census(url)]
+    with psycopg.connect(libpq_dsn(url)) as connection:
+        if role in (DatabaseRole.WORKER, DatabaseRole.PROVISIONER):
+            found += _check_queue(connection, role)
+        if role is DatabaseRole.OPERATOR:
+            found += _check_portals(connection)
+    return found
+
+
+def _check_queue(connection: psycopg.Connection[Any], role: DatabaseRole) -> list[Finding]:
     queue, plane = {
         DatabaseRole.WORKER: ("resources", "tenant"),
         DatabaseRole.PROVISIONER: ("provisioning", "platform"),
     }[role]
-    alive = await _scalar(
-        connection,
-        "SELECT count(*) FROM jobs.procrastinate_workers WHERE last_heartbeat > now() - interval '1 minute'",
-    )
-    waiting = await _scalar(
-        connection,
-        "SELECT count(*) FROM jobs.procrastinate_jobs WHERE queue_name = :queue AND status = 'todo' "
-        "AND coalesce(scheduled_at, now()) < now() - interval '2 minutes'",
-        queue=queue,
-    )
+    alive = connection.execute(
+        "SELECT 1 FROM jobs.procrastinate_workers WHERE last_heartbeat > now() - interval '1 minute' LIMIT 1"
+    ).fetchone()
+    late = connection.execute(
+        "SELECT 1 FROM jobs.procrastinate_jobs WHERE queue_name = %s AND status = 'todo' "
+        "AND coalesce(scheduled_at, now()) < now() - interval '2 minutes' LIMIT 1",
+        (queue,),
+    ).fetchone()
     start = f"Start one: platforma worker --plane {plane}"
     found = []
-    if not alive:
+    if alive is None:
         found.append(Finding("workers", "No worker has been heard of for a minute.", start))
-    if waiting:
-        found.append(Finding(f"queue {queue}", f"{waiting} jobs have waited for more than two minutes.", start))
+    if late is not None:
+        found.append(Finding(f"queue {queue}", "Jobs have waited for more than two minutes.", start))
     return found
 
 
-async def _check_portals(connection: AsyncConnection) -> list[Finding]:
-    rows = await connection.execute(
-        text(
-            "SELECT p.name FROM portals p WHERE NOT EXISTS "
-            "(SELECT FROM domains d WHERE d.portal_id = p.id AND d.is_canonical) ORDER BY p.name"
-        )
+def _check_portals(connection: psycopg.Connection[Any]) -> list[Finding]:
+    rows = connection.execute(
+        "SELECT p.name FROM portals p WHERE NOT EXISTS "
+        "(SELECT FROM domains d WHERE d.portal_id = p.id AND d.is_canonical) ORDER BY p.name"
     )
     remedy = "Add one: platforma domain add PORTAL HOST --canonical"
     return [Finding(f"portal {name}", "It has no canonical host to make links with.", remedy) for (name,) in rows]
@@ -173,7 +166,3 @@ async def check_clouds(used: Settings) -> list[Finding]:
         return [Finding("OpenStack", str(error), "Check OPENSTACK__AUTH_URL and the administrator's password.")]
     remedy = "Mend it in the cloud, then look again."
     return [Finding(f"OpenStack {item.subject}", item.message, remedy) for item in bad]
-
-
-async def _scalar(connection: AsyncConnection, statement: str, **parameters: Any) -> int:
-    return int((await connection.execute(text(statement), parameters)).scalar_one())

@@ -1,0 +1,70 @@
+"""`platforma doctor` finds nothing wrong with what is right, and says what is wrong and how to mend it."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from platforma.database.roles import DatabaseRole
+from platforma.kit.crypto import new_key
+from tests.cli.conftest import Run
+from tests.database.server import TestDatabase
+
+
+def subjects(outcome: Any) -> str:
+    return " ".join(item["subject"] + " " + item["problem"] for item in outcome.json)
+
+
+def test_nothing_is_wrong_with_a_new_installation(run: Run) -> None:
+    done = run("doctor")
+    assert done.code == 0, done.out
+    assert "Nothing is wrong" in done.out
+
+
+def test_a_wall_that_is_gone_is_found(run: Run, fresh_database: TestDatabase) -> None:
+    for statement in (
+        "ALTER TABLE servers NO FORCE ROW LEVEL SECURITY",
+        "GRANT SELECT ON gate.credentials TO platforma_portal",
+        "DROP POLICY tenant ON volumes",
+    ):
+        with psycopg.connect(fresh_database.administrator_url, autocommit=True) as connection:
+            connection.execute(statement)
+    done = run("doctor", "--json")
+    assert done.code == 1
+    found = subjects(done)
+    for table in ("servers", "credentials", "volumes"):
+        assert table in found
+    assert all(item["remedy"] for item in done.json)
+
+
+def test_secrets_that_are_no_keys_are_found(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLATFORMA_PEPPER", "c2hvcnQ=")
+    monkeypatch.setenv("PLATFORMA_CREDENTIAL_KEYS", '["nonsense"]')
+    found = subjects(run("doctor", "--json"))
+    assert "PEPPER" in found
+    assert "CREDENTIAL_KEYS" in found
+
+
+def test_a_portal_that_could_open_credentials_is_found(
+    run: Run, monkeypatch: pytest.MonkeyPatch, fresh_database: TestDatabase
+) -> None:
+    monkeypatch.setenv("PLATFORMA_DATABASE__PORTAL", fresh_database.url(DatabaseRole.PORTAL))
+    assert run("doctor").code == 0
+    monkeypatch.setenv("PLATFORMA_CREDENTIAL_KEYS", f'["{new_key()}"]')
+    assert "A portal process holds the keys" in subjects(run("doctor", "--json"))
+
+
+def test_a_queue_that_nobody_works_on_is_found(
+    run: Run, monkeypatch: pytest.MonkeyPatch, fresh_database: TestDatabase
+) -> None:
+    monkeypatch.setenv("PLATFORMA_DATABASE__WORKER", fresh_database.url(DatabaseRole.WORKER))
+    assert "No worker" in subjects(run("doctor", "--json"))
+
+
+def test_a_wrong_role_and_a_database_that_is_away_are_found(
+    run: Run, monkeypatch: pytest.MonkeyPatch, fresh_database: TestDatabase
+) -> None:
+    monkeypatch.setenv("PLATFORMA_DATABASE__PORTAL", fresh_database.url(DatabaseRole.OPERATOR))
+    assert "signs in as platforma_operator" in subjects(run("doctor", "--json"))
+    monkeypatch.setenv("PLATFORMA_DATABASE__PORTAL", "postgresql://platforma_portal:x@127.0.0.1:1/none")
+    assert "does not answer" in subjects(run("doctor", "--json"))
