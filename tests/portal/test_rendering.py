@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from platforma.authentication.permissions import Role
 from platforma.compute.models import KeyPair, Server
+from platforma.kit.ids import new_id
 from platforma.network.models import Network, Router, SecurityGroup, SecurityGroupRule, Subnet
 from platforma.operations.models import Operation
 from platforma.portal.branding import Brand
@@ -31,7 +32,6 @@ _MODELS = {
     Server: "server_id",
     KeyPair: "key_pair_id",
     Volume: "volume_id",
-    Operation: "operation_id",
     Member: "member_id",
 }
 
@@ -46,13 +46,24 @@ async def test_names_are_text(portal: Portal) -> None:
     async with portal.databases.portal.write(binding) as session:
         for model, key in _MODELS.items():
             row: Any = await session.get(model, tenancy.ids[key])
-            for field in ("name", "resource_name", "description", "status_reason", "step", "requested_by"):
+            for field in ("name", "description", "status_reason"):
                 if hasattr(row, field):
                     setattr(row, field, MARKUP)
-            if hasattr(row, "error"):
-                row.error = {"type": "x", "title": MARKUP, "detail": MARKUP}
-            if hasattr(row, "console_output"):
+            if isinstance(row, Server):
                 row.console_output = MARKUP
+        operation = Operation(
+            id=new_id(),
+            action="server.create",
+            resource_kind="server",
+            resource_id=tenancy.ids["server_id"],
+            resource_name=MARKUP,
+            requested_by=MARKUP,
+            status="failed",
+            step=MARKUP,
+            error={"type": "x", "title": MARKUP, "detail": MARKUP},
+        )
+        session.add(operation)
+    tenancy.ids["operation_id"] = operation.id
     async with portal.databases.operator.platform() as session:
         domain = await session.get_one(Domain, tenancy.host)
         portal_row = await session.get_one(PortalRow, domain.portal_id)
