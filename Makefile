@@ -26,7 +26,7 @@ check: .venv/.ready
 	@$(PYTHON) -m ruff check --quiet $(CHECKED)
 	@$(PYTHON) -m mypy
 	@.venv/bin/lint-imports
-	@$(PYTHON) -m pytest -q -n 0 tests/docs tests/database/test_migrations.py
+	@$(PYTHON) -m pytest -q -n 0 tests/docs tests/database/test_census.py
 
 bench: .venv/.ready
 	@$(PYTHON) -m bench
