@@ -19,7 +19,7 @@ Report = Callable[[str], None]
 
 ROLES = ("owner", "member", "viewer")
 OPERATOR_EMAIL = "operator@platforma.example"
-READY_SECONDS = 180.0
+READY_SECONDS = 400.0
 
 
 @dataclass(frozen=True)
