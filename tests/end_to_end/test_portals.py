@@ -6,13 +6,14 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.end_to_end.conftest import Product
 
 pytestmark = pytest.mark.xdist_group("end_to_end")
 
 READY_MS = 120_000
+ME = "fetch('/api/v1/me').then(answer => answer.status)"
 
 
 @pytest.fixture
@@ -37,9 +38,31 @@ def sign_in(page: Page, product: Product, portal: str, role: str = "owner") -> N
 
 
 def sign_out(page: Page) -> None:
-    page.locator("details.menu", has=page.get_by_role("button", name="Sign out")).locator("summary").click()
+    page.locator(".account-menu > summary").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(re.compile("sign-in"))
+
+
+def plant(context: BrowserContext, host: str, token: str) -> None:
+    """Give a browser a session's cookie, as a portal at that host would have set it."""
+    context.add_cookies(
+        [
+            {
+                "name": "__Host-platforma",
+                "value": token,
+                "domain": host,
+                "path": "/",
+                "secure": True,
+                "httpOnly": True,
+                "sameSite": "Lax",
+            }
+        ]
+    )
+
+
+def fact(page: Page, term: str) -> Locator:
+    """The badge of a fact. Not just the first badge of the page: an operation has one too, and may say the same."""
+    return page.locator(f"dt:text-is('{term}') + dd .badge")
 
 
 @pytest.mark.parametrize("portal", ["aurora", "borealis"])
@@ -55,23 +78,22 @@ def test_a_member_makes_and_attaches_what_a_server_needs(
     page.get_by_label("Name").fill("backend")
     page.get_by_label("Address range").fill("10.77.0.0/24")
     page.get_by_role("button", name="Create network").click()
-    expect(page.locator(".badge").first).to_have_text("Active", timeout=READY_MS)
+    expect(fact(page, "Status")).to_have_text("Active", timeout=READY_MS)
 
     page.goto(f"{url}/servers/new")
     page.get_by_label("Name").fill("app-1")
     page.get_by_role("button", name="Create server").click()
-    expect(page.locator(".badge").first).to_have_text("Running", timeout=READY_MS)
+    card = page.locator(".card-head", has=page.get_by_role("heading", name="Server", exact=True))
+    expect(card.locator(".badge")).to_have_text("Running", timeout=READY_MS)
 
     page.goto(f"{url}/volumes/new")
     page.get_by_label("Name").fill("data-2")
     page.get_by_label("Size").fill("1")
     page.get_by_role("button", name="Create volume").click()
-    expect(page.locator(".badge").first).to_have_text("Active", timeout=READY_MS)
-
-    page.reload()
-    page.get_by_label("Server").select_option(label="app-1")
+    expect(fact(page, "Status")).to_have_text("Active", timeout=READY_MS)
+    page.get_by_label("Server", exact=True).select_option(label="app-1")
     page.get_by_role("button", name="Attach").click()
-    expect(page.get_by_text("Attached", exact=True)).to_be_visible(timeout=READY_MS)
+    expect(fact(page, "Attached to")).to_have_text("Attached", timeout=READY_MS)
     expect(page.get_by_role("link", name="app-1")).to_be_visible()
 
     page.goto(f"{url}/servers")
@@ -92,13 +114,18 @@ def test_a_stolen_cookie_is_worthless_at_the_other_portal(product: Product, brow
         assert cookie["secure"]
         assert cookie["sameSite"] == "Lax"
         other = product.portal("borealis")["url"]
-        thief.add_cookies([{"name": cookie["name"], "value": cookie["value"], "url": other, "secure": True}])
+        for portal in ("aurora", "borealis"):
+            host = product.portal(portal)["url"].removeprefix("http://").partition(":")[0]
+            plant(thief, host, cookie["value"])
         page = thief.new_page()
         page.goto(f"{other}/servers")
         expect(page).to_have_url(re.compile("sign-in"))
-        status = page.evaluate("fetch('/api/v1/me').then(answer => answer.status)")
-        assert status == 401
-        expect(victim.pages[0]).not_to_have_url(re.compile("sign-in"))
+        assert page.evaluate(ME) == 401
+        assert {item["value"] for item in thief.cookies(other)} == {cookie["value"]}
+        page.goto(product.portal("aurora")["url"])
+        assert page.evaluate(ME) == 200  # it was the portal, not the cookie
+        sign_out(victim.pages[0])
+        assert page.evaluate(ME) == 401
     finally:
         thief.close()
         victim.close()
