@@ -1,7 +1,7 @@
 """The operator's acts on the command line: words, JSON, exit codes, and what the audit logs say."""
 
 import asyncio
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -59,6 +59,24 @@ def test_odd_hosts_are_refused(run: Run, host: str) -> None:
     assert run("portal", "list", "--json").json == []
 
 
+def test_a_portal_has_the_brand_that_was_asked_for_and_the_audit_says_why(run: Run, rows: Any) -> None:
+    assert run(*CREATE, "--color", "#0f766e", "--reason", "a new client").code == 0
+    assert rows("SELECT brand FROM portals") == [({"accent": "#0f766e"},)]
+    assert run("portal", "suspend", "aurora", "--yes", "--reason", "unpaid").code == 0
+    assert rows("SELECT action, reason FROM operator_audit ORDER BY at") == [
+        ("portal.create", "a new client"),
+        ("portal.change", "unpaid"),
+    ]
+
+
+@pytest.mark.parametrize(("name", "color"), [("Aurora!", "#0f766e"), ("aurora", "green"), ("", "#0f766e")])
+def test_a_malformed_portal_is_refused_in_a_sentence(run: Run, name: str, color: str) -> None:
+    done = run("portal", "create", name, "--title", "X", "--host", "aurora.localhost", "--color", color)
+    assert done.code == 1
+    assert done.err.startswith("platforma: ")
+    assert run("portal", "list", "--json").json == []
+
+
 def test_the_canonical_host_stays(furnished: Run) -> None:
     assert furnished("domain", "remove", "aurora.localhost", "--yes").code == 1
     assert furnished("domain", "add", "aurora", "cloud.example.org", "--canonical").code == 0
@@ -74,6 +92,22 @@ def test_a_tenant_is_queued_for_onboarding(furnished: Run, rows: Any) -> None:
     assert rows("SELECT maximum FROM quotas WHERE resource = 'servers'") == [(3,)]
     assert ("tenant.create", "a new client") in rows("SELECT action, reason FROM operator_audit")
     assert ("tenant.create",) in rows("SELECT action FROM audit_events")
+
+
+def test_following_ends_with_what_became_of_the_tenant(furnished: Run, fresh_database: TestDatabase, rows: Any) -> None:
+    def happens(statement: LiteralString) -> None:
+        with psycopg.connect(fresh_database.administrator_url) as connection:
+            connection.execute(statement)
+
+    happens("""UPDATE operations SET status = 'failed', error = '{"detail": "The cloud is full."}'""")
+    failed = furnished("tenant", "follow", "aurora", "Northwind", "--reason", "to see it come")
+    assert failed.code == 1
+    assert "The cloud is full" in failed.err
+    assert "platforma tenant retry" in failed.err
+    assert ("operation.read", "to see it come") in rows("SELECT action, reason FROM operator_audit")
+    happens("UPDATE tenants SET status = 'active'")
+    done = furnished("tenant", "follow", "aurora", "Northwind", "--json")
+    assert (done.code, done.json) == (0, {"name": "Northwind", "status": "active"})
 
 
 def test_unknown_names_are_said(furnished: Run) -> None:

@@ -6,24 +6,32 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, NoReturn, TypeVar
+from uuid import UUID
 
 import typer
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from platforma.database.database import Database
 from platforma.kit.problems import Problem
+from platforma.operator.routes import Acting
+from platforma.operator.service import OperatorPrincipal
 from platforma.settings import Settings, SettingsError, load_settings, need
 from platforma.tenants.service import OperatorAct
 
 Result = TypeVar("Result")
+Wanted = TypeVar("Wanted", bound=BaseModel)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 Reason = Annotated[
     str | None, typer.Option(help="Why; kept in the operators' and the tenant's audit log. [default: who runs this]")
 ]
+
+_NO_ACCOUNT = UUID(int=0)
+"""On the command line an operator is an account of the system, not of the plane."""
 
 _out = Console(soft_wrap=True)
 _err = Console(stderr=True, soft_wrap=True)
@@ -40,11 +48,10 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
     try:
         return asyncio.run(work)
     except Problem as problem:
-        fail(problem.detail or problem.title)
+        wrong = [str(item["detail"]) for item in problem.extra.get("errors", ())]
+        fail(" ".join([problem.detail or problem.title, *wrong]) if problem.detail or not wrong else " ".join(wrong))
     except SettingsError as error:
         fail(str(error))
-    except IntegrityError:
-        raise  # what is taken already is the command's to say
     except DBAPIError as error:
         fail(f"The database refused or does not answer: {str(error.orig).strip()}")
     except SQLAlchemyError as error:
@@ -67,6 +74,22 @@ async def operator_database() -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def acting(reason: str | None) -> AsyncIterator[Acting]:
+    """Act as whoever runs this, in the services of the operator's plane."""
+    doer = act(reason)
+    async with operator_database() as database:
+        yield Acting(OperatorPrincipal(_NO_ACCOUNT, doer.actor, doer.actor), database, settings(), doer.reason)
+
+
+def checked(model: type[Wanted], **values: Any) -> Wanted:
+    """Return what is wanted; ends with exit code 1 if it is malformed."""
+    try:
+        return model(**values)
+    except ValidationError as error:
+        fail(" ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}." for item in error.errors()))
 
 
 def show(result: Any, as_json: bool, words: str | Callable[[], str]) -> None:

@@ -5,10 +5,10 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from sqlalchemy.exc import IntegrityError
 
-from platforma.authentication.passwords import PasswordStretcher, normalize_email
-from platforma.cli.console import Json, fail, operator_database, run, settings, show
+from platforma.authentication.passwords import PasswordStretcher
+from platforma.cli.console import Json, operator_database, run, settings, show
+from platforma.operator import service
 from platforma.settings import need
 
 app = typer.Typer(help="People who run this installation.", no_args_is_help=True)
@@ -34,22 +34,8 @@ def create_operator(
 
     async def work() -> UUID:
         stretcher = PasswordStretcher(need(settings().pepper, "PEPPER"))
-        made = await stretcher.make(password)
         async with operator_database() as database:
-            row = await database.call_gate(
-                "create_operator",
-                email=normalize_email(email),
-                name=name or email,
-                new_salt=made.salt,
-                new_verifier=made.verifier,
-            )
-        if row is None:
-            fail("The database made no operator.")
-        created: UUID = row[0]
-        return created
+            return await service.create_operator(database, stretcher, email, name or email, password)
 
-    try:
-        created = run(work())
-    except IntegrityError:
-        fail(f"There is an operator {email} already.")
+    created = run(work())
     show({"id": created, "email": email}, as_json, f"{email} may sign in at {settings().operator_host}.")

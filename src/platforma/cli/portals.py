@@ -1,16 +1,27 @@
 """`platforma portal` and `platforma domain`."""
 
 from typing import Annotated
+from uuid import UUID
 
 import typer
-from sqlalchemy import delete, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 
-from platforma.cli.console import Json, Yes, act, confirm, fail, operator_database, run, settings, show, show_table
-from platforma.kit.hosts import parse_host
-from platforma.kit.ids import new_id
+from platforma.cli.console import (
+    Json,
+    Reason,
+    Yes,
+    acting,
+    checked,
+    confirm,
+    fail,
+    operator_database,
+    run,
+    show,
+    show_table,
+)
+from platforma.operator import portals as service
+from platforma.operator.schemas import DomainCreate, PortalChange, PortalCreate
 from platforma.portal.models import Domain, Portal
-from platforma.tenants.models import OperatorAudit
 from platforma.tenants.service import find_portal_id
 
 portals = typer.Typer(help="Portals: a client's brand, with its domains.", no_args_is_help=True)
@@ -26,25 +37,18 @@ def create_portal(
     title: Annotated[str, typer.Option(help="What its visitors read.")],
     host: Annotated[str, typer.Option(help="Its first, canonical host.")],
     color: Annotated[str | None, typer.Option(help="Its brand colour, as #rrggbb.")] = None,
+    reason: Reason = None,
     as_json: Json = False,
 ) -> None:
     """Create a portal at a host."""
-    portal_id = new_id()
-    wanted = _checked(host)
+    wanted = checked(PortalCreate, name=name, title=title, host=host, accent=color)
 
-    async def work() -> None:
-        async with operator_database() as database, database.platform() as session:
-            brand = {"accent": color} if color else {}
-            session.add(Portal(id=portal_id, name=name, title=title, brand=brand))
-            await session.flush()
-            session.add(Domain(host=wanted, portal_id=portal_id, is_canonical=True))
-            session.add(_audit("portal.create", f"{name} at {wanted}"))
+    async def work() -> UUID:
+        async with acting(reason) as operator:
+            return (await service.create_portal(operator, wanted)).id
 
-    try:
-        run(work())
-    except IntegrityError:
-        fail(f"There is a portal {name}, or a domain {wanted}, already.")
-    show({"id": portal_id, "name": name, "host": wanted}, as_json, f"Portal {name} is at {wanted}.")
+    portal_id = run(work())
+    show({"id": portal_id, "name": name, "host": host.lower()}, as_json, f"Portal {name} is at {host.lower()}.")
 
 
 @portals.command("list")
@@ -66,17 +70,17 @@ def list_portals(as_json: Json = False) -> None:
 
 
 @portals.command("suspend")
-def suspend_portal(name: Name, yes: Yes = False, as_json: Json = False) -> None:
+def suspend_portal(name: Name, yes: Yes = False, reason: Reason = None, as_json: Json = False) -> None:
     """Shut a portal: its members are signed out on their next request, and it answers as if it were not there."""
     confirm(f"Shut the portal {name} for all its tenants?", is_sure=yes)
-    _set_status(name, "suspended")
+    _change(name, PortalChange(status="suspended"), reason)
     show({"name": name, "status": "suspended"}, as_json, f"Portal {name} is shut.")
 
 
 @portals.command("resume")
-def resume_portal(name: Name, as_json: Json = False) -> None:
+def resume_portal(name: Name, reason: Reason = None, as_json: Json = False) -> None:
     """Open a suspended portal again."""
-    _set_status(name, "active")
+    _change(name, PortalChange(status="active"), reason)
     show({"name": name, "status": "active"}, as_json, f"Portal {name} is open.")
 
 
@@ -85,27 +89,19 @@ def add_domain(
     portal: Name,
     host: Host,
     canonical: Annotated[bool, typer.Option(help="Make links with this host from now on.")] = False,
+    reason: Reason = None,
     as_json: Json = False,
 ) -> None:
     """Let one more host lead to a portal."""
-    wanted = _checked(host)
+    wanted = checked(DomainCreate, host=host, is_canonical=canonical)
 
-    async def work() -> None:
-        async with operator_database() as database:
-            portal_id = await find_portal_id(database, portal)
-            async with database.platform() as session:
-                if canonical:
-                    await session.execute(
-                        update(Domain).where(Domain.portal_id == portal_id).values(is_canonical=False)
-                    )
-                session.add(Domain(host=wanted, portal_id=portal_id, is_canonical=canonical))
-                session.add(_audit("domain.add", f"{wanted} to {portal}"))
+    async def work() -> str:
+        async with acting(reason) as operator:
+            portal_id = await find_portal_id(operator.database, portal)
+            return (await service.add_domain(operator, portal_id, wanted)).host
 
-    try:
-        run(work())
-    except IntegrityError:
-        fail(f"{wanted} leads to a portal already.")
-    show({"host": wanted, "portal": portal}, as_json, f"{wanted} leads to {portal}.")
+    added = run(work())
+    show({"host": added, "portal": portal}, as_json, f"{added} leads to {portal}.")
 
 
 @domains.command("list")
@@ -126,45 +122,26 @@ def list_domains(as_json: Json = False) -> None:
 
 
 @domains.command("remove")
-def remove_domain(host: Host, yes: Yes = False, as_json: Json = False) -> None:
+def remove_domain(host: Host, yes: Yes = False, reason: Reason = None, as_json: Json = False) -> None:
     """Let a host lead nowhere. A portal's canonical host stays until another one is canonical."""
-    wanted = _checked(host)
+    wanted = host.lower()
     confirm(f"Nobody will reach a portal at {wanted} any more. Remove it?", is_sure=yes)
 
     async def work() -> None:
-        async with operator_database() as database, database.platform() as session:
-            domain = await session.get(Domain, wanted)
-            if domain is None:
+        async with acting(reason) as operator:
+            async with operator.database.platform() as session:
+                portal_id = await session.scalar(select(Domain.portal_id).where(Domain.host == wanted))
+            if portal_id is None:
                 fail(f"There is no domain {wanted}.")
-            if domain.is_canonical:
-                fail(f"{wanted} is the canonical host of its portal. Add another with --canonical first.")
-            await session.execute(delete(Domain).where(Domain.host == wanted))
-            session.add(_audit("domain.remove", wanted))
+            await service.remove_domain(operator, portal_id, wanted)
 
     run(work())
     show({"host": wanted, "removed": True}, as_json, f"{wanted} leads nowhere now.")
 
 
-def _checked(host: str) -> str:
-    parsed = parse_host(host)
-    if parsed is None or ":" in host:
-        fail(f"{host} is no host name. Write it as cloud.example.org, without port or path.")
-    if parsed == settings().operator_host:
-        fail(f"{parsed} is the operator's own host.")
-    return parsed
-
-
-def _set_status(name: str, status: str) -> None:
+def _change(name: str, change: PortalChange, reason: str | None) -> None:
     async def work() -> None:
-        async with operator_database() as database:
-            portal_id = await find_portal_id(database, name)
-            async with database.platform() as session:
-                await session.execute(update(Portal).where(Portal.id == portal_id).values(status=status))
-                session.add(_audit(f"portal.{status}", name))
+        async with acting(reason) as operator:
+            await service.change_portal(operator, await find_portal_id(operator.database, name), change)
 
     run(work())
-
-
-def _audit(action: str, what: str) -> OperatorAudit:
-    doer = act(None)
-    return OperatorAudit(actor=doer.actor, action=action, reason=doer.reason, details={"target": what})

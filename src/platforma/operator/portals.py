@@ -38,7 +38,8 @@ async def get_portal(acting: Acting, portal_id: UUID) -> Portal:
 async def create_portal(acting: Acting, wanted: PortalCreate) -> Portal:
     """Make a portal with its canonical host; raises Invalid, NameTaken or HostTaken."""
     host = check_host(acting, wanted.host)
-    portal = Portal(id=new_id(), name=wanted.name, title=wanted.title)
+    brand = {} if wanted.accent is None else {"accent": wanted.accent}
+    portal = Portal(id=new_id(), name=wanted.name, title=wanted.title, brand=brand)
     async with acting.database.platform() as session:
         session.add(portal)
         await _flush_or(session, NameTaken(f"There is a portal named {wanted.name} already."))
@@ -148,5 +149,8 @@ async def _flush_or(session: PlatformSession, taken: Exception) -> None:
 
 def _audit(acting: Acting, action: str, portal: Portal, **details: Any) -> OperatorAudit:
     return OperatorAudit(
-        actor=acting.operator.email, action=action, reason=_REASON, details={"portal": portal.name, **details}
+        actor=acting.operator.email,
+        action=action,
+        reason=acting.reason or _REASON,
+        details={"portal": portal.name, **details},
     )

@@ -30,6 +30,8 @@ class Acting:
     operator: OperatorPrincipal
     database: Database
     settings: Settings
+    reason: str | None = None
+    """Why, where one reason holds for everything that is done, as on the command line."""
 
     def act(self, reason: str) -> OperatorAct:
         """Return an act on a tenant with the reason that both audit logs keep."""

@@ -76,6 +76,9 @@ class PortalCreate(Input):
     name: ShortName
     title: Annotated[Name, Field(examples=["Acme Cloud"])]
     host: Host
+    accent: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")] | None = Field(
+        default=None, description="The brand's colour.", examples=["#0f766e"]
+    )
 
 
 class PortalChange(Input):
