@@ -112,6 +112,7 @@ class Worker:
                     shutdown_graceful_timeout=self._settings.stalled_after_seconds,
                     delete_jobs="always",
                     install_signal_handlers=False,
+                    listen_notify=False,  # anybody may write to a channel: the queue is polled
                     update_heartbeat_interval=self._settings.heartbeat_seconds,
                     stalled_worker_timeout=self._settings.stalled_after_seconds,
                 )

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from platforma.api.lists import Page
 from platforma.api.problems import describe
-from platforma.api.routes import OpenRoute, Reading, TenantRoute, Writing, may_read, may_write
+from platforma.api.routes import OpenRoute, Reading, TenantRoute, Writing, may, may_read, may_write
 from platforma.authentication import service
 from platforma.authentication.cookies import SESSION_COOKIE, clear_cookie, read_cookie, set_cookie
 from platforma.authentication.permissions import Permission
+from platforma.authentication.principals import Principal
 from platforma.authentication.schemas import (
     AcceptedOut,
     InvitationAcceptance,
@@ -41,6 +42,7 @@ def browser_of(request: Request) -> Browser:
 
 SignsIn = Annotated[Authenticator, Depends(authenticator_of)]
 Own = Annotated[Reading, may_read(Permission.SESSION_OWN)]
+OwnWithoutTransaction = Annotated[Principal, may(Permission.SESSION_OWN)]
 OwnChange = Annotated[Writing, may_write(Permission.SESSION_OWN)]
 
 
@@ -88,7 +90,7 @@ async def get_me(reading: Own) -> MeOut:
 
 @router.post("/me/password", status_code=204)
 async def change_password(
-    body: PasswordChange, request: Request, response: Response, reading: Own, authenticator: SignsIn
+    body: PasswordChange, request: Request, response: Response, me: OwnWithoutTransaction, authenticator: SignsIn
 ) -> None:
     """Change your password. Your other sessions end, and this one gets a new token."""
     token = read_cookie(request.scope["headers"], SESSION_COOKIE) or ""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from platforma.authentication import service
 from platforma.authentication.cookies import SESSION_COOKIE, clear_cookie, read_cookie, set_cookie
-from platforma.authentication.endpoints import Own, OwnChange, SignsIn, browser_of
+from platforma.authentication.endpoints import Own, OwnChange, OwnWithoutTransaction, SignsIn, browser_of
 from platforma.authentication.passages import SIGN_IN, is_safe_path
 from platforma.authentication.passwords import MINIMUM_LENGTH
 from platforma.authentication.schemas import Email, Password, SessionOut
@@ -108,7 +108,7 @@ async def show_account(request: Request, reading: Own) -> Response:
 @account.post("/password")
 @shown_on("/account")
 async def change_password(
-    form: Annotated[PasswordForm, Form()], request: Request, reading: Own, authenticator: SignsIn
+    form: Annotated[PasswordForm, Form()], request: Request, me: OwnWithoutTransaction, authenticator: SignsIn
 ) -> Response:
     """Change the password. The other sessions end, and this one gets a new token."""
     _check_repeated(form.new_password, form.repeated)

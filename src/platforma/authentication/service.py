@@ -67,11 +67,12 @@ class Authenticator:
             account_capacity=self._limit.account_capacity,
             account_refill=self._limit.account_refill,
         )
-        if begun is not None and begun.retry_after > 0:
+        if begun is None:
+            raise SignInFailed  # no portal here: nothing to hide, and no attempt to spend
+        if begun.retry_after > 0:
             wait = math.ceil(begun.retry_after)
             raise SignInThrottled(f"Try again in {wait} s.", retry_after=wait)
-        salt = begun.salt if begun is not None else bytes(16)
-        stretched = await self._stretcher.stretch(password, salt)
+        stretched = await self._stretcher.stretch(password, begun.salt)
         token = new_token()
         await self._database.call_gate(
             "sign_in",
@@ -133,6 +134,8 @@ class Authenticator:
 
     async def accept_invitation(self, *, host: str, token: str, password: str) -> str:
         """Use an invitation up and set the password; return the e-mail to sign in with."""
+        check_password(password)
+        await self.find_invitation(host=host, token=token)  # strangers' guesses are not worth a stretching
         made = await self._stretcher.make(password)
         row = await self._database.call_gate(
             "accept_invitation", token=token, host=host, new_salt=made.salt, new_verifier=made.verifier
