@@ -41,7 +41,7 @@ QUEUES = {Plane.TENANT: "resources", Plane.PLATFORM: "provisioning"}
 """The queue of each plane, as `gate.queue_of` has it."""
 
 POLL_SECONDS = 0.25
-"""How often the queue is looked at for what has become due; what is due at once is announced by PostgreSQL."""
+"""How often the queue is looked at."""
 RESTART_SECONDS = 2.0
 """How long to wait before going on after the database was away."""
 
