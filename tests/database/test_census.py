@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ from platforma.database.census import Finding, census_of, declared_gate_grants, 
 from platforma.database.roles import DatabaseRole
 from platforma.database.tables import UnscopedModelError, check_tenant_references, tenant_tables
 from platforma.models import Base
-from tests.database.server import TestDatabase
+from tests.database.server import TestDatabase, TestServer
 
 KNOCK_OUTS = [
     # Row-level security.
@@ -116,10 +117,18 @@ KNOCK_OUTS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def empty_database(server: TestServer) -> Iterator[TestDatabase]:
+    """A migrated database without a row, which no other test writes to."""
+    database = server.database(f"census_{uuid4().hex}")
+    yield database
+    server.drop(database.name)
+
+
 @pytest.fixture
-def knocking(process_database: TestDatabase) -> Iterator[psycopg.Connection[Any]]:
+def knocking(empty_database: TestDatabase) -> Iterator[psycopg.Connection[Any]]:
     """The superuser in a transaction that is rolled back."""
-    with psycopg.connect(process_database.administrator_url) as connection:
+    with psycopg.connect(empty_database.administrator_url) as connection:
         yield connection
         connection.rollback()
 
@@ -137,12 +146,12 @@ def test_finds_what_was_knocked_out(knocking: psycopg.Connection[Any], knock_out
     assert any(finding in each for each in found), found
 
 
-def test_finds_temporary_tables_allowed(knocking: psycopg.Connection[Any], process_database: TestDatabase) -> None:
-    knocking.execute(f"GRANT TEMPORARY ON DATABASE {process_database.name} TO PUBLIC".encode())
+def test_finds_temporary_tables_allowed(knocking: psycopg.Connection[Any], empty_database: TestDatabase) -> None:
+    knocking.execute(f"GRANT TEMPORARY ON DATABASE {empty_database.name} TO PUBLIC".encode())
     assert Finding(
-        f"database {process_database.name}",
+        f"database {empty_database.name}",
         "PUBLIC has TEMPORARY",
-        f"REVOKE TEMPORARY ON database {process_database.name} FROM PUBLIC",
+        f"REVOKE TEMPORARY ON database {empty_database.name} FROM PUBLIC",
     ) in census_of(knocking)
 
 

@@ -141,7 +141,8 @@ async def test_a_worker_survives_the_loss_of_its_connections(
     async with _running(_worker(stage, database)):
         await _until(stage, "SELECT 1 WHERE NOT EXISTS (SELECT FROM jobs.procrastinate_workers)")
         await stage.databases.administrator.execute(
-            b"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'platforma_worker'"
+            b"SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            b"WHERE usename = 'platforma_worker' AND datname = current_database()"
         )
         await stage.create(member, *[Network(name=f"net-{number}") for number in range(3)])
         await _until(stage, UNFINISHED, tenant_id)

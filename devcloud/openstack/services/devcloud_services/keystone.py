@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import uuid
 
 CATALOGUE = (
@@ -26,12 +27,36 @@ def make_application(runtime):
         runtime.create_databases("keystone")
         for repository in ("fernet", "credential"):
             _make_keys(runtime.state / "keystone" / repository)
+    from keystone.common import sql
     from keystone.wsgi.api import application
 
+    sql.enable_sqlite_foreign_key()  # else what hangs on a removed row stays, and is found by the next of its number
+    _keep_token_of_each_thread()
     if is_new:
         _make_database(runtime)
     _point_catalogue_here(runtime)
     return application
+
+
+def _keep_token_of_each_thread():
+    """Let a request be judged by its own token.
+
+    Keystone 30 keeps the token of the request on its one middleware object, from where the request reads it
+    again: with several threads in one process a member's request is answered by the roles of whoever came
+    just then, an administrator's too. Keystone has to be run with one thread in each process. Here each
+    thread has a token of its own.
+    """
+    from keystone.server.flask.request_processing.middleware.auth_context import AuthContextMiddleware
+
+    of_thread = threading.local()
+
+    def read(_):
+        return getattr(of_thread, "token", None)
+
+    def write(_, token):
+        of_thread.token = token
+
+    AuthContextMiddleware.token = property(read, write)
 
 
 def _make_keys(directory):
