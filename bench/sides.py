@@ -9,21 +9,20 @@ import hashlib
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 from sqlalchemy import and_, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from sqlalchemy.orm import aliased
 
 from platforma.api.lists import Page, ResourceQuery
 from platforma.app import API_PREFIX, API_ROUTERS, create_app
 from platforma.authentication.cookies import SESSION_COOKIE
 from platforma.database.engine import create_engine
-from platforma.network.endpoints import network_out, networks
+from platforma.network.endpoints import networks
 from platforma.network.models import Network, Subnet
-from platforma.network.schemas import NetworkOut
+from platforma.network.schemas import NetworkOut, SubnetOut
 from platforma.settings import load_settings
 
 _TOKEN = text(
@@ -31,17 +30,21 @@ _TOKEN = text(
     "JOIN sessions s ON s.tenant_id = k.tenant_id AND s.id = k.session_id "
     "WHERE k.token_hash = :token_hash AND s.revoked_at IS NULL AND s.expires_at > now()"
 )
+_NETWORK, _SUBNET = Network.__table__.c, Subnet.__table__.c
+_FIELDS = ["id", *(name for name in NetworkOut.model_fields if name in _NETWORK and name != "id")]
+_SUBNET_FIELDS = ["id", *(name for name in SubnetOut.model_fields if name != "id")]
 _PAGE = (
-    select(Network)
-    .where(Network.tenant_id == bindparam("tenant_id"))
-    .order_by(Network.created_at, Network.id)
+    select(*(_NETWORK[name] for name in _FIELDS))
+    .where(_NETWORK.tenant_id == bindparam("tenant_id"))
+    .order_by(_NETWORK.created_at, _NETWORK.id)
     .limit(bindparam("rows"))
+    .subquery()
 )
-_NETWORK = aliased(Network, _PAGE.subquery())
+_OF_THE_PAGE = and_(_SUBNET.network_id == _PAGE.c.id, _SUBNET.tenant_id == bindparam("tenant_id"))
 _LIST = (
-    select(_NETWORK, Subnet)
-    .outerjoin(Subnet, and_(Subnet.network_id == _NETWORK.id, Subnet.tenant_id == bindparam("tenant_id")))
-    .order_by(_NETWORK.created_at, _NETWORK.id, Subnet.created_at, Subnet.id)
+    select(*_PAGE.c, *(_SUBNET[name].label(f"subnet_{name}") for name in _SUBNET_FIELDS))
+    .select_from(_PAGE.outerjoin(Subnet.__table__, _OF_THE_PAGE))
+    .order_by(_PAGE.c.created_at, _PAGE.c.id, _SUBNET.created_at, _SUBNET.id)
 )
 
 
@@ -77,13 +80,15 @@ def create_plain() -> FastAPI:
     async def list_networks(
         query: Annotated[ResourceQuery, Query()], caller: Annotated[Caller, Depends(open_caller, scope="function")]
     ) -> Page[NetworkOut]:
-        found: dict[Network, list[Subnet]] = {}
+        items: dict[UUID, dict[str, Any]] = {}
         values = {"tenant_id": caller.tenant_id, "rows": query.limit + 1}
-        for network, subnet in await caller.session.execute(_LIST, values):
-            subnets = found.setdefault(network, [])
-            if subnet is not None:
-                subnets.append(subnet)
-        return Page(items=[network_out(*item) for item in found.items()], next=None)
+        for row in (await caller.session.execute(_LIST, values)).all():
+            item = items.get(row[0])
+            if item is None:
+                item = items[row[0]] = dict(zip(_FIELDS, row, strict=False)) | {"subnets": []}
+            if row[len(_FIELDS)] is not None:
+                item["subnets"].append(dict(zip(_SUBNET_FIELDS, row[len(_FIELDS) :], strict=True)))
+        return Page[NetworkOut].model_validate({"items": list(items.values()), "next": None})
 
     app = FastAPI()
     for router in API_ROUTERS:

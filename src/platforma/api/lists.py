@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Generic, TypeVar, cast
@@ -20,6 +21,7 @@ from platforma.kit.problems import Invalid
 Row = TypeVar("Row", bound=Base)
 Part = TypeVar("Part", bound=Base)
 Item = TypeVar("Item")
+Output = TypeVar("Output", bound=BaseModel)
 
 LARGEST_PAGE = 200
 
@@ -106,6 +108,96 @@ async def list_page_with_parts(
             parts.append(one)
     rows, cursor = _cut_page(list(found), query, column)
     return [(row, found[row]) for row in rows], cursor
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What each item of a list holds a list of: `name` is the item's field, `of` the column with the item's id."""
+
+    name: str
+    model: type[TenantOwned]
+    output: type[BaseModel]
+    of: str
+
+
+async def list_outputs(
+    session: TenantSession,
+    model: type[TenantOwned],
+    output: type[Output],
+    query: ListQuery,
+    *,
+    sortable: dict[str, InstrumentedAttribute[Any]],
+    where: Sequence[ColumnElement[bool]] = (),
+    parts: Parts | None = None,
+) -> Page[Output]:
+    """Return one page as the API shows it, with parts if it has any, in one round trip.
+
+    Reads the columns that the output has, and makes no objects of rows, which `list_page` spends half of its time
+    on. Raises Invalid for a bad cursor or sort field.
+    """
+    column = _sort_column(query, sortable)
+    if where or query.cursor is not None:
+        conditions = (*where, *_after_cursor(model, query, column))
+        statement = _select_outputs(model, output, column.key, query.is_descending, parts, conditions)
+    else:
+        statement = _select_first_outputs(model, output, column.key, query.is_descending, parts)
+    values = {"rows": query.limit + 1, "tenant_id": session.tenant_id}
+    items = _items((await session.execute(statement, values)).all(), _fields(model, output), parts)
+    cursor = None
+    if len(items) > query.limit:
+        del items[query.limit :]
+        cursor = _encode(query.sort, items[-1][column.key], items[-1]["id"])
+    return Page[output].model_validate({"items": items, "next": cursor})  # type: ignore[valid-type]
+
+
+def _select_outputs(
+    model: type[TenantOwned],
+    output: type[BaseModel],
+    sort: str,
+    is_descending: bool,
+    parts: Parts | None,
+    where: Iterable[ColumnElement[bool]] = (),
+) -> Select[*tuple[Any, ...]]:
+    """Return the statement of a page of columns: those of the item, then those of one of its parts."""
+    table = model.__table__
+    statement = (
+        select(*(table.c[name] for name in _fields(model, output)))
+        .where(table.c.tenant_id == bindparam("tenant_id"), *where)
+        .order_by(*_order(table.c[sort], table.c.id, is_descending))
+        .limit(bindparam("rows"))
+    )
+    if parts is None:
+        return prepared(statement)
+    page, part = statement.subquery(), parts.model.__table__
+    joined = and_(part.c[parts.of] == page.c.id, part.c.tenant_id == bindparam("tenant_id"))
+    columns = (part.c[name].label(f"part_{name}") for name in _fields(parts.model, parts.output))
+    order = (*_order(page.c[sort], page.c.id, is_descending), part.c.created_at, part.c.id)
+    return prepared(select(*page.c, *columns).select_from(page.outerjoin(part, joined)).order_by(*order))
+
+
+_select_first_outputs = cache(_select_outputs)
+"""What most lists begin with is kept: making the statement takes as long as running it."""
+
+
+@cache
+def _fields(model: type[TenantOwned], output: type[BaseModel]) -> tuple[str, ...]:
+    """Return the fields of an output that are columns; the id first, which tells a part from none."""
+    columns = model.__table__.c
+    return ("id", *(name for name in output.model_fields if name in columns and name != "id"))
+
+
+def _items(rows: Iterable[Sequence[Any]], fields: tuple[str, ...], parts: Parts | None) -> list[dict[str, Any]]:
+    if parts is None:
+        return [dict(zip(fields, row, strict=True)) for row in rows]
+    part_fields = _fields(parts.model, parts.output)
+    found: dict[UUID, dict[str, Any]] = {}
+    for row in rows:
+        item = found.get(row[0])
+        if item is None:
+            item = found[row[0]] = dict(zip(fields, row, strict=False)) | {parts.name: []}
+        if row[len(fields)] is not None:
+            item[parts.name].append(dict(zip(part_fields, row[len(fields) :], strict=True)))
+    return list(found.values())
 
 
 def _sort_column(query: ListQuery, sortable: dict[str, InstrumentedAttribute[Any]]) -> InstrumentedAttribute[Any]:

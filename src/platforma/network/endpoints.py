@@ -35,8 +35,7 @@ Writes = Annotated[Writing, may_write(Permission.NETWORKS_WRITE)]
 @networks.get("")
 async def list_networks(query: Annotated[ResourceQuery, Query()], reading: Reads) -> Page[NetworkOut]:
     """Networks with their subnets."""
-    rows, cursor = await service.list_networks(reading.session, query)
-    return Page(items=[network_out(*row) for row in rows], next=cursor)
+    return await service.list_network_outputs(reading.session, query)
 
 
 @networks.post("", status_code=202)
@@ -88,8 +87,7 @@ async def delete_subnet(network_id: UUID, subnet_id: UUID, writing: Writes) -> A
 @routers.get("")
 async def list_routers(query: Annotated[ResourceQuery, Query()], reading: Reads) -> Page[RouterOut]:
     """Routers."""
-    rows, cursor = await service.list_routers(reading.session, query)
-    return Page(items=[RouterOut.model_validate(row) for row in rows], next=cursor)
+    return await service.list_router_outputs(reading.session, query)
 
 
 @routers.post("", status_code=202)

@@ -24,8 +24,7 @@ Writes = Annotated[Writing, may_write(Permission.SECURITY_GROUPS_WRITE)]
 @security_groups.get("")
 async def list_security_groups(query: Annotated[ResourceQuery, Query()], reading: Reads) -> Page[SecurityGroupOut]:
     """Security groups with their rules."""
-    rows, cursor = await service.list_security_groups(reading.session, query)
-    return Page(items=[security_group_out(row) for row in rows], next=cursor)
+    return await service.list_security_group_outputs(reading.session, query)
 
 
 @security_groups.post("", status_code=202)

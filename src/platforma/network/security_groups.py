@@ -5,14 +5,14 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from platforma.api.lists import ResourceQuery, list_page, resource_filters
+from platforma.api.lists import Page, Parts, ResourceQuery, list_outputs, list_page_with_parts, resource_filters
 from platforma.authentication.principals import Principal
 from platforma.compute.models import Server, ServerSecurityGroup
 from platforma.database.tenant_session import ReadSession, TenantSession, WriteSession
 from platforma.kit.problems import NotFound
 from platforma.network.errors import DefaultGroup, RuleExists
 from platforma.network.models import SecurityGroup, SecurityGroupRule
-from platforma.network.schemas import NameChange, RuleCreate, SecurityGroupCreate
+from platforma.network.schemas import NameChange, RuleCreate, RuleOut, SecurityGroupCreate, SecurityGroupOut
 from platforma.network.service import apply_changes, refuse_while_used
 from platforma.operations.models import Operation
 from platforma.operations.resources import delete_resource, get_resource
@@ -20,6 +20,7 @@ from platforma.operations.service import request_operation
 from platforma.tenants.quotas import check_quota
 
 _SORTABLE = {"created_at": SecurityGroup.created_at, "name": SecurityGroup.name, "status": SecurityGroup.status}
+_RULES = Parts("rules", SecurityGroupRule, RuleOut, of="security_group_id")
 _EVERYTHING_OUT = (
     RuleCreate(direction="egress", ethertype="IPv4", description="Everything out"),
     RuleCreate(direction="egress", ethertype="IPv6", description="Everything out"),
@@ -30,11 +31,28 @@ GroupWithRules = tuple[SecurityGroup, list[SecurityGroupRule]]
 
 async def list_security_groups(session: ReadSession, query: ResourceQuery) -> tuple[list[GroupWithRules], str | None]:
     """Return a page of security groups, each with its rules."""
-    rows, cursor = await list_page(
-        session, SecurityGroup, query, sortable=_SORTABLE, where=resource_filters(query, SecurityGroup)
+    return await list_page_with_parts(
+        session,
+        SecurityGroup,
+        query,
+        part=SecurityGroupRule,
+        part_of=SecurityGroupRule.security_group_id,
+        sortable=_SORTABLE,
+        where=resource_filters(query, SecurityGroup),
     )
-    rules = await rules_of(session, [row.id for row in rows])
-    return [(row, rules.get(row.id, [])) for row in rows], cursor
+
+
+async def list_security_group_outputs(session: ReadSession, query: ResourceQuery) -> Page[SecurityGroupOut]:
+    """Return a page of security groups, each with its rules, as the API shows it."""
+    return await list_outputs(
+        session,
+        SecurityGroup,
+        SecurityGroupOut,
+        query,
+        sortable=_SORTABLE,
+        where=resource_filters(query, SecurityGroup),
+        parts=_RULES,
+    )
 
 
 async def get_security_group(session: TenantSession, security_group_id: UUID) -> GroupWithRules:

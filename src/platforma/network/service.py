@@ -7,20 +7,39 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from platforma.api.lists import ResourceQuery, list_page, list_page_with_parts, resource_filters
+from platforma.api.lists import (
+    Page,
+    Parts,
+    ResourceQuery,
+    list_outputs,
+    list_page,
+    list_page_with_parts,
+    resource_filters,
+)
 from platforma.authentication.principals import Principal
 from platforma.compute.models import Server, ServerNetwork
 from platforma.database.tenant_session import ReadSession, TenantSession, WriteSession
 from platforma.kit.problems import Conflict, Invalid, NotFound
 from platforma.network.errors import InUse, Overlap
 from platforma.network.models import Network, Router, Subnet
-from platforma.network.schemas import NameChange, NetworkCreate, RouterChange, RouterCreate, SubnetChange, SubnetCreate
+from platforma.network.schemas import (
+    NameChange,
+    NetworkCreate,
+    NetworkOut,
+    RouterChange,
+    RouterCreate,
+    RouterOut,
+    SubnetChange,
+    SubnetCreate,
+    SubnetOut,
+)
 from platforma.operations.models import Operation
 from platforma.operations.resources import delete_resource, get_resource
 from platforma.operations.service import request_operation
 from platforma.tenants.quotas import check_quota
 
 _SORTABLE_NETWORK = {"created_at": Network.created_at, "name": Network.name, "status": Network.status}
+_SUBNETS = Parts("subnets", Subnet, SubnetOut, of="network_id")
 _SORTABLE_ROUTER = {"created_at": Router.created_at, "name": Router.name, "status": Router.status}
 
 
@@ -36,6 +55,19 @@ async def list_networks(
         part_of=Subnet.network_id,
         sortable=_SORTABLE_NETWORK,
         where=resource_filters(query, Network),
+    )
+
+
+async def list_network_outputs(session: ReadSession, query: ResourceQuery) -> Page[NetworkOut]:
+    """Return a page of networks, each with its subnets, as the API shows it."""
+    return await list_outputs(
+        session,
+        Network,
+        NetworkOut,
+        query,
+        sortable=_SORTABLE_NETWORK,
+        where=resource_filters(query, Network),
+        parts=_SUBNETS,
     )
 
 
@@ -147,6 +179,12 @@ async def delete_subnet(
     return subnet, await request_operation(
         session, action="subnet.delete", resource=network, requested_by=principal.email
     )
+
+
+async def list_router_outputs(session: ReadSession, query: ResourceQuery) -> Page[RouterOut]:
+    """Return a page of routers, as the API shows it."""
+    where = resource_filters(query, Router)
+    return await list_outputs(session, Router, RouterOut, query, sortable=_SORTABLE_ROUTER, where=where)
 
 
 async def list_routers(session: ReadSession, query: ResourceQuery) -> tuple[list[Router], str | None]:
