@@ -39,12 +39,12 @@ def make_application(runtime):
 
 
 def _keep_token_of_each_thread():
-    """Let a request be judged by its own token.
+    """Let a request see its own token.
 
     Keystone 30 keeps the token of the request on its one middleware object, from where the request reads it
-    again: with several threads in one process a member's request is answered by the roles of whoever came
-    just then, an administrator's too. Keystone has to be run with one thread in each process. Here each
-    thread has a token of its own.
+    again: with several threads in one process it may find the one of whoever came just then, and a member's
+    application credential is made of an administrator's roles. Keystone has to be run with one thread in
+    each process. Here each thread has a token of its own.
     """
     from keystone.server.flask.request_processing.middleware.auth_context import AuthContextMiddleware
 
