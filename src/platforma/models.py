@@ -1,6 +1,7 @@
 """Every model of the product, imported, so that the metadata is complete."""
 
 from platforma.authentication import models as authentication
+from platforma.billing import models as billing
 from platforma.compute import models as compute
 from platforma.database.tables import Base
 from platforma.network import models as network
@@ -9,4 +10,4 @@ from platforma.portal import models as portal
 from platforma.storage import models as storage
 from platforma.tenants import models as tenants
 
-__all__ = ["Base", "authentication", "compute", "network", "operations", "portal", "storage", "tenants"]
+__all__ = ["Base", "authentication", "billing", "compute", "network", "operations", "portal", "storage", "tenants"]

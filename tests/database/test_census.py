@@ -92,8 +92,10 @@ KNOCK_OUTS = [
     (
         "CREATE FUNCTION gate.t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
         "CREATE TRIGGER t BEFORE UPDATE ON networks FOR EACH ROW EXECUTE FUNCTION gate.t()",
-        "public.networks: has triggers",
+        "public.networks: has a trigger that is not declared",
     ),
+    ("DROP TRIGGER meter ON servers", "public.servers: has no trigger as declared"),
+    ("ALTER TABLE volumes DISABLE TRIGGER meter", "public.volumes: has no trigger as declared"),
     # Functions.
     ("GRANT EXECUTE ON FUNCTION gate.bind TO platforma_portal", "platforma_portal has EXECUTE"),
     ("GRANT EXECUTE ON FUNCTION gate.signature TO PUBLIC", "PUBLIC has EXECUTE"),

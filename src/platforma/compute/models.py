@@ -12,6 +12,7 @@ from platforma.database.tables import (
     READ,
     WRITE,
     Grants,
+    Meter,
     PlatformWide,
     TenantOwned,
     Touched,
@@ -62,6 +63,7 @@ class KeyPair(Resource):
 
     __tablename__ = "key_pairs"
     __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+    __meter__ = None
 
     public_key: Mapped[str]
     fingerprint: Mapped[str]
@@ -72,6 +74,10 @@ class Server(Resource):
 
     __tablename__ = "servers"
     __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+    __meter__ = Meter(
+        "CASE WHEN r.cloud_id IS NOT NULL AND r.power_state <> 'missing' THEN 'server.'"
+        " || CASE r.power_state WHEN 'stopped' THEN 'stopped' ELSE 'running' END || ':' || r.flavor_id END"
+    )
     __table_args__ = (
         tenant_reference("key_pair_id", "key_pairs"),
         Index(None, "tenant_id", "key_pair_id"),

@@ -84,7 +84,7 @@ def is_isolated(connection: psycopg.Connection[Any], model: type[Base]) -> bool:
     isolation = Isolation.of(model)
     relations = {row.name: row for row in ask(connection, catalog.RELATIONS)}
     row = relations.get(_qualified(isolation.table))
-    return row is None or not any(_isolation(connection, row, isolation))
+    return row is None or (row.triggers == isolation.triggers() and not any(_isolation(connection, row, isolation)))
 
 
 def find_model_differences(url: str, metadata: MetaData) -> list[str]:
@@ -160,7 +160,12 @@ def _relations(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     for name, row in live.items():
         if row.owner != _OWNER:
             yield Finding(name, f"belongs to {row.owner}", f"ALTER TABLE {name} OWNER TO {_OWNER}")
-        for what in ("triggers", "rules", "inheritance"):
+        wanted = declared[name].triggers() if name in declared else []
+        for trigger in set(row.triggers) - set(wanted):
+            yield Finding(name, f"has a trigger that is not declared: {trigger}", "Drop it, or declare a Meter.")
+        for trigger in set(wanted) - set(row.triggers):
+            yield Finding(name, f"has no trigger as declared: {trigger}", _ISOLATE)
+        for what in ("rules", "inheritance"):
             if getattr(row, what):
                 yield Finding(name, f"has {what}", "Nothing of the kind is declared: drop it.")
         if row.kind == "S":

@@ -14,7 +14,7 @@ from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import Table
 
 from platforma.database.roles import APPLICATION_ROLES, DatabaseRole
-from platforma.database.tables import Base, Restriction, tenant_columns
+from platforma.database.tables import Base, Meter, Restriction, tenant_columns
 
 TENANT_POLICY = "tenant"
 GATE_POLICY = "gate"
@@ -51,7 +51,8 @@ class Isolation:
 
     `tenant_column` is None for a platform-wide table, which gets grants and no policy. `gate_reads` lets the
     gate's functions, which run as the owner, see all rows; nobody else can become the owner.
-    `operators_see_all` is for `tenants` itself, which operators administer.
+    `operators_see_all` is for `tenants` itself, which operators administer. `meter` has a trigger write what the
+    rows use.
     """
 
     table: str
@@ -60,6 +61,7 @@ class Isolation:
     gate_reads: bool = False
     operators_see_all: bool = False
     restrictions: tuple[Restriction, ...] = ()
+    meter: Meter | None = None
 
     @classmethod
     def of(cls, model: type[Base]) -> "Isolation":
@@ -73,6 +75,7 @@ class Isolation:
             gate_reads=model.__gate_reads__,
             operators_see_all=model.__own_row__,
             restrictions=model.__restrictions__,
+            meter=model.__meter__,
         )
 
     def policies(self) -> list[Policy]:
@@ -91,6 +94,19 @@ class Isolation:
             Policy(rule.name, False, rule.command, rule.roles, rule.using, rule.check) for rule in self.restrictions
         ]
 
+    def triggers(self) -> list[str]:
+        """Return the triggers of the table, as PostgreSQL prints them."""
+        if self.meter is None:
+            return []
+        arguments = ", ".join(
+            "'" + argument.replace("'", "''") + "'" for argument in (self.meter.item, self.meter.quantity)
+        )
+        table = self.table if "." in self.table else f"public.{self.table}"
+        return [
+            f"CREATE TRIGGER meter AFTER INSERT OR DELETE OR UPDATE ON {table} "
+            f"FOR EACH ROW EXECUTE FUNCTION gate.meter({arguments})"
+        ]
+
     def statements(self) -> list[str]:
         """Return the SQL that isolates the table, whatever it was before."""
         everyone = ", ".join(APPLICATION_ROLES)
@@ -105,6 +121,8 @@ class Isolation:
             f"ALTER TABLE {self.table} FORCE ROW LEVEL SECURITY",
             _DROP_POLICIES.format(table=self.table),
             _KEEP_NO_STATISTICS.format(table=self.table),
+            f"DROP TRIGGER IF EXISTS meter ON {self.table}",
+            *self.triggers(),
         ]
         return statements + [policy.statement(self.table) for policy in self.policies()]
 
@@ -168,6 +186,9 @@ def _render_isolate_table(context: AutogenContext, operation: IsolateTable) -> s
         context.imports.add("from platforma.database.roles import DatabaseRole")
         context.imports.add("from platforma.database.tables import Restriction")
         arguments.append(f"restrictions=({', '.join(map(_render_restriction, isolation.restrictions))},)")
+    if isolation.meter is not None:
+        context.imports.add("from platforma.database.tables import Meter")
+        arguments.append(f"meter={isolation.meter!r}")
     return f"isolate_table({', '.join(arguments)})"
 
 

@@ -57,6 +57,19 @@ class Restriction:
     check: str | None = None
 
 
+@dataclass(frozen=True)
+class Meter:
+    """What a row of a table uses, as SQL over the row `r`: how many units (`quantity`) of what is sold (`item`).
+
+    A trigger of the database writes each change of it into `usage_events`, in the same transaction: no code can
+    forget it, and no process can write a usage of its own. A row whose item or quantity is null, or whose quantity
+    is 0, uses nothing.
+    """
+
+    item: str
+    quantity: str = "1"
+
+
 class UnscopedModelError(TypeError):
     """A model says neither TenantOwned nor PlatformWide, or breaks the rules of what it says."""
 
@@ -90,6 +103,10 @@ class Base(DeclarativeBase):
     """Whether each row is a tenant, whose own processes see that row only."""
     __restrictions__: ClassVar[tuple[Restriction, ...]] = ()
     """What a role's rows must look like besides being its tenant's."""
+    __meter__: ClassVar[Meter | None] = None
+    """What a row uses that may be billed."""
+    __outlives_tenant__: ClassVar[bool] = False
+    """Whether the rows stay when their tenant is offboarded: accounts have to be kept for years."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

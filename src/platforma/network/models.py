@@ -16,6 +16,7 @@ class Network(Resource):
 
     __tablename__ = "networks"
     __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+    __meter__ = None
 
 
 class Router(Resource):
@@ -23,6 +24,7 @@ class Router(Resource):
 
     __tablename__ = "routers"
     __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+    __meter__ = None
 
     has_external_gateway: Mapped[bool] = mapped_column(server_default="true")
     external_address: Mapped[str | None]
@@ -33,6 +35,7 @@ class Subnet(Resource):
 
     __tablename__ = "subnets"
     __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+    __meter__ = None
     __table_args__ = (
         tenant_reference("network_id", "networks"),
         tenant_reference("router_id", "routers"),
@@ -59,6 +62,7 @@ class SecurityGroup(Resource):
 
     __tablename__ = "security_groups"
     __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+    __meter__ = None
 
     is_default: Mapped[bool] = mapped_column(server_default="false")
     """The project's own group, which new servers get; made with the tenant and deleted with it."""

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from platforma.database.roles import DatabaseRole
-from platforma.database.tables import WRITE, Grants, Restriction, TenantOwned, Touched, update_of
+from platforma.database.tables import WRITE, Grants, Restriction, TenantOwned, Touched, UnscopedModelError, update_of
 
 
 class OperationStatus(StrEnum):
@@ -102,10 +102,18 @@ class Operation(Touched, TenantOwned):
 class Resource(Touched, TenantOwned):
     """What a member wants to exist in the cloud, and what was last seen of it there.
 
-    The cloud object is found again by `cloud_id`, or before that is known by a name derived from `id`.
+    The cloud object is found again by `cloud_id`, or before that is known by a name derived from `id`. Each model says
+    what of it is metered: a `Meter`, or None.
     """
 
     __abstract__ = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__meter__" not in cls.__dict__:
+            raise UnscopedModelError(
+                f"{cls.__name__} does not say in __meter__ what of it is metered: a Meter, or None."
+            )
 
     name: Mapped[str] = mapped_column(sort_order=-10)
     description: Mapped[str] = mapped_column(server_default="", sort_order=-9)

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from platforma.database.tables import Grants, TenantOwned, Touched, tenant_reference
+from platforma.database.tables import Grants, Meter, TenantOwned, Touched, tenant_reference
 from platforma.operations.models import RESOURCE_GRANTS, Resource
 
 
@@ -16,6 +16,7 @@ class Volume(Resource):
 
     __tablename__ = "volumes"
     __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+    __meter__ = Meter("CASE WHEN r.cloud_id IS NOT NULL THEN 'volume' END", "r.observed_size_gib")
     __table_args__ = (CheckConstraint("size_gib > 0", name="size_gib"),)
 
     size_gib: Mapped[int]

@@ -1,4 +1,5 @@
-"""Offboarding: nothing of a tenant is left, in the cloud or in the database, but a tombstone and the operators' audit.
+"""Offboarding: nothing of a tenant is left, in the cloud or in the database, but a tombstone, the operators' audit and
+the accounts, which have to be kept.
 
 The order closes the doors first. The members are gone already (`offboard_tenant`). Then every resource is marked for
 deletion and every operation is cancelled, so that no worker begins anything, and those with a step under way are waited
@@ -112,6 +113,6 @@ async def delete_rows(session: WriteSession) -> None:
 
 
 def deletion_order() -> list[type[TenantOwned]]:
-    """Return every tenant-owned model, from those that refer to others to those that are referred to."""
-    models = tenant_tables()
+    """Return the tenant-owned models whose rows go, from those that refer to others to those that are referred to."""
+    models = {name: model for name, model in tenant_tables().items() if not model.__outlives_tenant__}
     return [models[table.name] for table in reversed(Base.metadata.sorted_tables) if table.name in models]

@@ -1,0 +1,44 @@
+-- Metering: what the rows of tenants use, written down by the transaction that changes it.
+
+-- The trigger of every metered table (`Meter`). Its arguments are the item and the quantity, as SQL over the row.
+-- An event says how many units of an item a resource uses from a moment on, 0 being the end. The moments of one
+-- resource only ever grow, whatever the clock does: the row is locked while this runs.
+CREATE OR REPLACE FUNCTION gate.meter() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    expression text := format('SELECT (%s)::text AS item, (%s)::bigint AS quantity FROM (SELECT ($1).*) r',
+                              TG_ARGV[0], TG_ARGV[1]);
+    subject record;
+    before record;
+    present record;
+    moment timestamptz;
+BEGIN
+    EXECUTE expression INTO before USING CASE TG_OP WHEN 'INSERT' THEN NEW ELSE OLD END;
+    EXECUTE expression INTO present USING CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+    IF TG_OP = 'INSERT' OR before.item IS NULL OR coalesce(before.quantity, 0) <= 0 THEN
+        before.item := NULL;
+        before.quantity := 0;
+    END IF;
+    IF TG_OP = 'DELETE' OR present.item IS NULL OR coalesce(present.quantity, 0) <= 0 THEN
+        present.item := NULL;
+        present.quantity := 0;
+    END IF;
+    IF before.item IS NOT DISTINCT FROM present.item AND before.quantity = present.quantity THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        subject := OLD;
+    ELSE
+        subject := NEW;
+    END IF;
+    SELECT greatest(clock_timestamp(), max(e.at) + interval '1 microsecond') INTO moment
+    FROM public.usage_events e WHERE e.tenant_id = subject.tenant_id AND e.resource_id = subject.id;
+    INSERT INTO public.usage_events (tenant_id, id, resource_kind, resource_id, resource_name, item, quantity, at)
+    SELECT subject.tenant_id, gen_random_uuid(), TG_TABLE_NAME, subject.id, subject.name, change.item, change.quantity, moment
+    FROM (VALUES (CASE WHEN before.item IS DISTINCT FROM present.item THEN before.item END, 0::bigint),
+                 (present.item, present.quantity)) change (item, quantity)
+    WHERE change.item IS NOT NULL;
+    RETURN NULL;
+END
+$$;
