@@ -12,6 +12,7 @@ from platforma.authentication import pages as authentication_pages
 from platforma.authentication.cookies import SESSION_COOKIE
 from platforma.authentication.passwords import PasswordStretcher
 from platforma.authentication.service import Authenticator
+from platforma.billing import endpoints as billing
 from platforma.compute import endpoints as compute
 from platforma.compute import key_pair_pages
 from platforma.compute import pages as compute_pages
@@ -47,6 +48,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     operations.router,
     tenants.members,
     tenants.account,
+    billing.billing,
 )
 
 PAGE_ROUTERS: tuple[APIRouter, ...] = (

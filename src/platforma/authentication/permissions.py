@@ -32,6 +32,7 @@ class Permission(StrEnum):
     MEMBERS_READ = "members:read"
     MEMBERS_WRITE = "members:write"
     AUDIT_READ = "audit:read"
+    BILLING_READ = "billing:read"
 
 
 _EVERYBODY = frozenset(Role)
@@ -56,6 +57,7 @@ PERMISSIONS: dict[Permission, frozenset[Role]] = {
     Permission.MEMBERS_READ: _LOOKING | {Role.BILLING},
     Permission.MEMBERS_WRITE: _RULING,
     Permission.AUDIT_READ: _RULING,
+    Permission.BILLING_READ: _RULING | {Role.BILLING},
 }
 
 MANAGEABLE: dict[Role, frozenset[Role]] = {

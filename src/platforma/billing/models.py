@@ -1,14 +1,16 @@
-"""Usage, as the database has metered it."""
+"""Usage as the database has metered it, and what it costs."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from platforma.database.roles import DatabaseRole
-from platforma.database.tables import READ, Created, Grants, TenantOwned
+from platforma.database.tables import READ, Created, Grants, PlatformWide, TenantOwned, update_of
+from platforma.kit.ids import new_id
 
 ACCOUNTS: Grants = {
     DatabaseRole.PORTAL: READ,
@@ -69,5 +71,61 @@ class UsageCorrection(Created, TenantOwned):
     """Units times seconds; negative to take away."""
     at: Mapped[datetime]
     """The moment that it counts for."""
+    reason: Mapped[str]
+    made_by: Mapped[str]
+
+
+class PriceBook(Created, PlatformWide):
+    """The prices of a portal from a moment on, until its next book. Never changed: a new one takes its place."""
+
+    __tablename__ = "price_books"
+    __grants__: ClassVar[Grants] = {DatabaseRole.OPERATOR: ("SELECT", "INSERT")}
+    __table_args__ = (
+        UniqueConstraint("portal_id", "effective_from"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    portal_id: Mapped[UUID] = mapped_column(ForeignKey("portals.id"))
+    effective_from: Mapped[datetime]
+    currency: Mapped[str]
+    made_by: Mapped[str]
+
+
+class Price(PlatformWide):
+    """The price of one item in a book. Processes but the operator's see their own portal's: `gate.own_prices`."""
+
+    __tablename__ = "prices"
+    __grants__: ClassVar[Grants] = {DatabaseRole.OPERATOR: ("SELECT", "INSERT")}
+    __table_args__ = (
+        UniqueConstraint("book_id", "item"),
+        CheckConstraint("unit IN ('hour', 'month')", name="unit"),
+        CheckConstraint("amount >= 0", name="amount"),
+        CheckConstraint("free_units >= 0", name="free_units"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    book_id: Mapped[UUID] = mapped_column(ForeignKey("price_books.id"))
+    item: Mapped[str]
+    """One item, or what stands before the colon of all of its kind."""
+    label: Mapped[str]
+    unit: Mapped[str]
+    amount: Mapped[Decimal] = mapped_column(Numeric(20, 8))
+    """In the currency's major unit."""
+    free_units: Mapped[Decimal] = mapped_column(Numeric(20, 6), server_default="0")
+    """How many unit hours or unit months of a month cost nothing."""
+
+
+class Discount(Created, TenantOwned):
+    """A discount on everything that a tenant uses, for some time. Only its end is ever changed."""
+
+    __tablename__ = "discounts"
+    __grants__: ClassVar[Grants] = {**ACCOUNTS, DatabaseRole.OPERATOR: ("SELECT", "INSERT", update_of("ends"))}
+    __outlives_tenant__ = True
+    __table_args__ = (CheckConstraint("percent > 0 AND percent <= 100", name="percent"),)
+
+    percent: Mapped[Decimal] = mapped_column(Numeric(5, 2))
+    begins: Mapped[datetime]
+    ends: Mapped[datetime | None]
     reason: Mapped[str]
     made_by: Mapped[str]

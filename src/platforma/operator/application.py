@@ -17,6 +17,7 @@ from platforma.kit.problems import NotFound
 from platforma.operator import endpoints, pages
 from platforma.operator.console import mount_console
 from platforma.operator.portal_endpoints import portals
+from platforma.operator.price_endpoints import price_books
 from platforma.operator.service import OperatorAuthenticator
 from platforma.operator.tenant_endpoints import tenants
 from platforma.operator.tenant_pages import tenants as tenant_pages
@@ -24,7 +25,7 @@ from platforma.settings import Settings, SettingsError, need
 
 API_PREFIX = "/api/v1"
 
-API_ROUTERS: tuple[APIRouter, ...] = (endpoints.open_router, endpoints.router, portals, tenants)
+API_ROUTERS: tuple[APIRouter, ...] = (endpoints.open_router, endpoints.router, portals, price_books, tenants)
 
 PAGE_ROUTERS: tuple[APIRouter, ...] = (pages.signing_in, pages.overview, pages.portals, tenant_pages)
 

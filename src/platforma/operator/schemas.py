@@ -1,10 +1,11 @@
 """What the operator's API says and hears."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints, field_validator
 
 from platforma.api.fields import Input, Name, Output
 from platforma.api.lists import ListQuery, ResourceQuery
@@ -95,6 +96,46 @@ class DomainCreate(Input):
 
     host: Host
     is_canonical: bool = Field(default=False, description="Make links with this host from now on.")
+
+
+class PriceIn(Input):
+    """The price of one unit of an item: for an hour, or for a calendar month, of which each second costs alike."""
+
+    item: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_.]{0,62}(:[0-9a-zA-Z_.-]{1,64})?$")] = Field(
+        description="One item, such as `server.running:<id of a flavour>`, or a whole kind, such as `volume`."
+    )
+    label: Name
+    unit: Literal["hour", "month"]
+    amount: Decimal = Field(ge=0, max_digits=16, decimal_places=8, description="In the currency's major unit.")
+    free_units: Decimal = Field(default=Decimal(0), ge=0, max_digits=14, decimal_places=6)
+
+
+class PriceBookCreate(Input):
+    """All prices of a portal, from now or a later moment on."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "currency": "EUR",
+                    "prices": [{"item": "volume", "label": "Volume, per GiB", "unit": "month", "amount": "0.08"}],
+                }
+            ]
+        }
+    )
+
+    effective_from: AwareDatetime | None = Field(default=None, description="If not given, now.")
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(description="As in ISO 4217.")
+    prices: list[PriceIn] = Field(min_length=1, max_length=500)
+
+    @field_validator("prices")
+    @classmethod
+    def _each_item_once(cls, prices: list[PriceIn]) -> list[PriceIn]:
+        seen = [price.item for price in prices]
+        twice = sorted({item for item in seen if seen.count(item) > 1})
+        if twice:
+            raise ValueError(f"There are two prices of {twice[0]}.")
+        return prices
 
 
 class PortalQuery(ResourceQuery):

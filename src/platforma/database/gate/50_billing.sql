@@ -1,4 +1,4 @@
--- Metering: what the rows of tenants use, written down by the transaction that changes it.
+-- Billing: what the rows of tenants use, written down by the transaction that changes it, and what it costs.
 
 -- The trigger of every metered table (`Meter`). Its arguments are the item and the quantity, as SQL over the row.
 -- An event says how many units of an item a resource uses from a moment on, 0 being the end. The moments of one
@@ -41,4 +41,20 @@ BEGIN
     WHERE change.item IS NOT NULL;
     RETURN NULL;
 END
+$$;
+
+-- The price books of the bound tenant's portal, and of no other, the oldest first. Numbers are text, to stay exact.
+CREATE OR REPLACE FUNCTION gate.own_prices() RETURNS TABLE (books jsonb)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'begins', b.effective_from,
+        'currency', b.currency,
+        'prices', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'item', p.item, 'label', p.label, 'unit', p.unit,
+            'amount', p.amount::text, 'free_units', p.free_units::text) ORDER BY p.item), '[]')
+            FROM public.prices p WHERE p.book_id = b.id)
+        ) ORDER BY b.effective_from), '[]')
+    FROM public.price_books b JOIN public.tenants t ON t.portal_id = b.portal_id
+    WHERE t.id = gate.current_tenant()
 $$;
