@@ -66,16 +66,13 @@ async def test_costs_are_usage_times_price(
     assert (line["resource_id"], line["item"], costs["currency"]) == (str(volume_id), "volume", "EUR")
     units = Decimal(line["unit_hours"])
     assert 4 * hours <= units < 4 * hours + 1
-    assert costs["net"] == line["amount"] == pytest.approx(max(0, (units - 2)) * 150, abs=1)
+    assert costs["net"] == line["amount"] == pytest.approx(float(max(Decimal(0), units - 2) * 150), abs=1)
     assert costs["forecast"] >= costs["net"]
     exported = await ask(plane, a, "/usage.csv")
     assert exported.headers["content-type"] == "text/csv; charset=utf-8"
     (row,) = csv.DictReader(io.StringIO(exported.text))
-    assert (row["resource_name"], row["currency"], int(row["amount"])) == (
-        "data",
-        "EUR",
-        pytest.approx(line["amount"], abs=1),
-    )
+    assert (row["resource_name"], row["currency"]) == ("data", "EUR")
+    assert int(row["amount"]) == pytest.approx(line["amount"], abs=1)
 
 
 async def test_no_cell_is_a_formula(

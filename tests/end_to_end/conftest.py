@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from devcloud.openstack.ports import free_ports
 from devcloud.openstack.testing import running_cloud, state_for_run
 from devcloud.stack.layout import Stack
 from devcloud.stack.up import down, up
+
+expect.set_options(timeout=20_000)  # a busy machine takes its time
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",

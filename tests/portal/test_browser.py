@@ -20,6 +20,8 @@ from tests.isolation.world import PASSWORD, Tenancy
 from tests.portal.conftest import Portal, path_of
 from tests.serving import served
 
+expect.set_options(timeout=20_000)  # a busy machine takes its time
+
 in_one_loop = pytest.mark.asyncio(loop_scope="session")
 
 _ARGUMENTS = (
