@@ -107,6 +107,7 @@ async def test_signing_in_with_the_keyboard(desk: Desk) -> None:
     async with desk.sit_down(tenancy, None) as (context, page):
         await page.goto("/servers")
         assert "/sign-in?next=" in page.url
+        await expect(page.get_by_label("E-mail")).to_be_focused()
         await page.keyboard.type(f"owner@{tenancy.canary}.example")
         await page.keyboard.press("Tab")
         await page.keyboard.type(PASSWORD)
