@@ -50,6 +50,47 @@ async def test_what_was_answered_is_committed(
     assert seen == [(1, 1, 1)]
 
 
+async def test_nobody_waits_for_ever(
+    database: TestDatabase,
+    portal_database: Database,
+    operator_database: Database,
+    provisioner_database: Database,
+) -> None:
+    """What another transaction holds, and a pool without a free connection, are answered with 503 and a time."""
+    tenancy = await furnish(Databases(portal_database, operator_database, provisioner_database, STRETCHED))
+    with psycopg.connect(database.administrator_url, autocommit=True) as administrator:
+        administrator.execute(
+            f"ALTER ROLE platforma_portal IN DATABASE {database.name} SET lock_timeout = '200ms'".encode()
+        )
+    app = make_application(database.url(DatabaseRole.PORTAL))
+    headers = {"host": tenancy.host, "cookie": f"__Host-platforma={tenancy.tokens[Role.OWNER]}"}
+    address = f"http://{tenancy.host}/api/v1/networks"
+    try:
+        async with (
+            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), headers=headers) as client,
+            await psycopg.AsyncConnection.connect(database.administrator_url) as holder,
+        ):
+            network = f"{address}/{tenancy.ids['network_id']}"
+            await holder.execute("SELECT 1 FROM networks WHERE id = %s FOR UPDATE", (tenancy.ids["network_id"],))
+            held = await client.patch(network, json={"name": "held"})
+            await holder.rollback()
+            engine = app.state.database.engine
+            engine.pool._timeout = 0.1
+            connections = [await engine.connect() for _ in range(engine.pool.size() + engine.pool._max_overflow)]
+            busy = await client.get(address)
+            for connection in connections:
+                await connection.close()
+            free = await client.get(address)
+    finally:
+        await app.state.database.close()
+        with psycopg.connect(database.administrator_url, autocommit=True) as administrator:
+            administrator.execute(f"ALTER ROLE platforma_portal IN DATABASE {database.name} RESET ALL".encode())
+    for answer in (held, busy):
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+        assert int(answer.headers["retry-after"]) > 0
+    assert free.status_code == 200
+
+
 async def test_what_failed_left_nothing(
     database: TestDatabase,
     portal_database: Database,

@@ -169,6 +169,20 @@ async def test_a_new_password_brings_a_new_token(portal: Portal, a: Tenancy) -> 
     assert (await portal.sign_in(a, password="another good sentence")).status_code == 201
 
 
+async def test_a_password_is_changed_a_while_after_the_last_request(
+    portal: Portal, a: Tenancy, administrator: psycopg.AsyncConnection
+) -> None:
+    """The gate writes the time of last use then, and must not wait for itself."""
+    token = token_of(await portal.sign_in(a))
+    await administrator.execute(
+        "UPDATE sessions SET last_seen_at = now() - interval '61 seconds' WHERE tenant_id = %s", (a.tenant_id,)
+    )
+    body = {"present_password": "correct horse battery staple", "new_password": "another good sentence"}
+    response = await portal.send("POST", "/api/v1/me/password", host=a.host, token=token, json=body)
+    assert response.status_code == 204
+    assert await portal.me(a, token_of(response)) == 200
+
+
 async def test_a_wrong_present_password_changes_nothing(portal: Portal, a: Tenancy) -> None:
     token = token_of(await portal.sign_in(a))
     body = {"present_password": "not the password", "new_password": "another good sentence"}

@@ -1,6 +1,7 @@
 """Signing in: the cookie, new tokens, equal answers, the rate limit (A14, A15, A18, P08)."""
 
 import re
+from typing import Any
 
 import psycopg
 import pytest
@@ -149,6 +150,33 @@ class TestRateLimit:
         elsewhere = Portal(portal.client, portal.app)
         portal.client._transport.client = ("198.51.100.9", 1)  # type: ignore[attr-defined]
         assert (await elsewhere.sign_in(a)).status_code == 201
+
+    async def test_one_host_of_ipv6_is_one_source(self, portal: Portal, a: Tenancy) -> None:
+        """A host has 2^64 addresses; IPv4 written as IPv6 is IPv4."""
+        transport: Any = portal.client._transport
+        codes = []
+        for number in range(6):
+            transport.client = (f"2001:db8:1:2::{number:x}", 1)
+            codes.append((await portal.sign_in(a, password="wrong")).status_code)
+        assert codes == [401] * 4 + [429] * 2
+        transport.client = ("2001:db8:1:3::1", 1)
+        assert (await portal.sign_in(a)).status_code == 201
+        for address in ("198.51.100.9", "::ffff:198.51.100.9") * 2:
+            transport.client = (address, 1)
+            assert (await portal.sign_in(a, password="wrong")).status_code == 401
+        assert (await portal.sign_in(a)).status_code == 429
+
+    async def test_a_stolen_session_cannot_try_passwords_without_end(self, portal: Portal, a: Tenancy) -> None:
+        """And the member is locked out of nothing by that."""
+        token = token_of(await portal.sign_in(a))
+        codes = []
+        for _ in range(6):
+            body = {"present_password": "a guess of mine", "new_password": "another good sentence"}
+            answer = await portal.send("POST", "/api/v1/me/password", host=a.host, token=token, json=body)
+            codes.append(answer.status_code)
+        assert codes == [422] * 4 + [429] * 2
+        assert int(answer.headers["retry-after"]) > 0
+        assert (await portal.sign_in(a)).status_code == 201
 
     async def test_no_row_per_attempt(self, portal: Portal, a: Tenancy, administrator: psycopg.AsyncConnection) -> None:
         async def rows() -> int:

@@ -320,8 +320,10 @@ class TestPassword:
         self, portal: Connection, secret: Secret, two_tenants: TwoTenants
     ) -> None:
         a, b = two_tenants.a, two_tenants.b
-        assert (await call(portal, "password_salt", token=a.token, host=a.host))[0].password_salt == secret.made.salt
-        assert (await call(portal, "password_salt", token=a.token, host=b.host))[0].password_salt is None
+        limit = {"capacity": 10.0, "refill": 1.0}
+        begun = await call(portal, "begin_password_change", token=a.token, host=a.host, **limit)
+        assert begun[0].salt == secret.made.salt
+        assert await call(portal, "begin_password_change", token=a.token, host=b.host, **limit) == []
 
 
 class TestInvitations:

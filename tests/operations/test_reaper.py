@@ -157,7 +157,7 @@ async def test_nobody_else_may_reap(database: TestDatabase, role: DatabaseRole) 
 async def test_the_worker_cannot_add_jobs_by_the_reapers_inner_way(database: TestDatabase) -> None:
     async with database.connect(DatabaseRole.WORKER) as connection:
         with pytest.raises(Exception, match="permission denied"):
-            await connection.execute("SELECT gate.add_job(NULL, NULL, NULL, NULL)")
+            await connection.execute("SELECT gate.add_job(NULL, NULL, NULL, NULL, NULL)")
 
 
 async def _age(stage: Stage, operation_id: UUID, status: str) -> None:

@@ -143,9 +143,11 @@ class Edge:
 @lru_cache(maxsize=4096)
 def _normal_address(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(text))
+        address = ipaddress.ip_address(text)
     except ValueError:
         return "unknown"
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
 async def _read_whole(receive: Receive, maximum: int) -> Receive:

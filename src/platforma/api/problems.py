@@ -7,14 +7,19 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from psycopg import errors
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from platforma.database.errors import NotBoundError
 from platforma.kit.problems import PROBLEM_MEDIA_TYPE, Conflict, Invalid, NotFound, NotSignedIn, Problem
 
 log = structlog.get_logger()
+
+RETRY_AFTER_SECONDS = 2
+"""When to ask again after the database was too busy or away."""
 
 
 class FieldError(BaseModel):
@@ -86,7 +91,14 @@ def install_problem_handlers(app: FastAPI, allowed_methods: Callable[[str], list
     @app.exception_handler(DBAPIError)
     async def on_database(request: Request, error: DBAPIError) -> JSONResponse:
         log.error("database_error", path=request.url.path, error=type(error.orig).__name__, exc_info=error)
-        return problem_response(describe_database_error(error))
+        return _unavailable_or(describe_database_error(error))
+
+    @app.exception_handler(PoolTimeout)
+    async def on_busy(request: Request, error: PoolTimeout) -> JSONResponse:
+        log.error("no_database_connection_free", path=request.url.path)
+        return _unavailable_or(
+            Unavailable("Too much is asked for at once. Try again in a moment; nothing was changed.")
+        )
 
     @app.exception_handler(Exception)
     async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
@@ -96,11 +108,19 @@ def install_problem_handlers(app: FastAPI, allowed_methods: Callable[[str], list
 
 def describe_database_error(error: DBAPIError) -> Problem:
     """Say what a database error means to the caller; log it first."""
-    if error.connection_invalidated or type(error.orig).__name__ in ("OperationalError", "PoolTimeout"):
+    if isinstance(error.orig, (errors.LockNotAvailable, errors.QueryCanceled)):
+        return Unavailable("Something else holds what this needs. Try again in a moment; nothing was changed.")
+    if error.connection_invalidated or isinstance(error, OperationalError):
         return Unavailable("The database does not answer. Try again in a moment; nothing was changed.")
     if isinstance(error, IntegrityError):
         return Conflict("Something that this depends on changed at the same moment. Look again and repeat it.")
     return Problem()
+
+
+def _unavailable_or(problem: Problem) -> JSONResponse:
+    """Answer a problem; one that passes by itself says when to come back."""
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(problem, Unavailable) else None
+    return problem_response(problem, headers)
 
 
 def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -17,6 +17,12 @@ class InvitationInvalid(Problem):
     title = "This invitation has been used, has run out, or is for another portal"
 
 
+class PasswordsThrottled(TooManyRequests):
+    """Too many tries of the present password."""
+
+    title = "Too many attempts at your password"
+
+
 class SignInThrottled(TooManyRequests):
     """Too many attempts from one address."""
 

@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from ipaddress import ip_network
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 
-from platforma.authentication.errors import InvitationInvalid, SignInFailed, SignInThrottled
+from platforma.authentication.errors import InvitationInvalid, PasswordsThrottled, SignInFailed, SignInThrottled
 from platforma.authentication.models import Session
 from platforma.authentication.passwords import PasswordStretcher, check_password, normalize_email
 from platforma.authentication.principals import Principal, SessionBinding
@@ -26,6 +27,13 @@ class Browser:
 
     address: str
     user_agent: str
+
+    @property
+    def source(self) -> str:
+        """Whom the rate limit counts: an address, or with IPv6 the network of 64 bits that one host has to itself."""
+        if ":" not in self.address:
+            return self.address
+        return str(ip_network((self.address, 64), strict=False))
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class Authenticator:
             "begin_sign_in",
             host=host,
             account=account,
-            source=browser.address,
+            source=browser.source,
             source_capacity=self._limit.source_capacity,
             source_refill=self._limit.source_refill,
             account_capacity=self._limit.account_capacity,
@@ -102,13 +110,24 @@ class Authenticator:
             await self._database.call_gate("close_session", token=token, host=host)
 
     async def change_password(self, *, host: str, token: str, present: str, new: str) -> str:
-        """Change the member's password; all sessions end but this, which goes on under the returned token."""
+        """Change the member's password; all sessions end but this, which goes on under the returned token.
+
+        Raises NotSignedIn, Invalid for a wrong present password, or PasswordsThrottled.
+        """
         check_password(new)
-        row = await self._database.call_gate("password_salt", token=token, host=host)
-        salt = row[0] if row is not None else None
-        if salt is None:
+        begun = await self._database.call_gate(
+            "begin_password_change",
+            token=token,
+            host=host,
+            capacity=self._limit.account_capacity,
+            refill=self._limit.account_refill,
+        )
+        if begun is None:
             raise NotSignedIn
-        stretched = await self._stretcher.stretch(present, salt)
+        if begun.retry_after > 0:
+            wait = math.ceil(begun.retry_after)
+            raise PasswordsThrottled(f"Try again in {wait} s.", retry_after=wait)
+        stretched = await self._stretcher.stretch(present, begun.salt)
         made = await self._stretcher.make(new)
         new_session_token = new_token()
         row = await self._database.call_gate(

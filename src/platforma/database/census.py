@@ -28,7 +28,7 @@ from platforma.database.migrate import (
     SCHEMA_USERS,
     gate_files,
 )
-from platforma.database.roles import APPLICATION_ROLES, DatabaseRole
+from platforma.database.roles import APPLICATION_ROLES, ROLE_SETTINGS, DatabaseRole
 from platforma.database.tables import Base, check_tenant_references, tenant_columns
 
 _ROLES = [role.value for role in DatabaseRole]
@@ -41,7 +41,6 @@ _POWERS = {
     "rolcreatedb": "CREATEDB",
     "rolreplication": "REPLICATION",
 }
-_SETTINGS = ["search_path=public, jobs"]
 _ALEMBIC = Isolation("public.alembic_version", grants={}, tenant_column=None)
 _MIGRATE = "Run `platforma migrate`."
 _ISOLATE = "Isolate it in a migration: isolate_table(op, ...)."
@@ -126,10 +125,13 @@ def _roles(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     for row in ask(connection, catalog.SETTINGS, roles=_APPLICATION):
         settings.setdefault(row.role, []).extend(row.settings)
     for role in _APPLICATION:
-        live = settings.get(role, [])
-        if live != _SETTINGS:
+        live = sorted(settings.get(role, []))
+        wanted = sorted(f"{name}={value}" for name, value in ROLE_SETTINGS[DatabaseRole(role)].items())
+        if live != wanted:
             yield Finding(
-                f"role {role}", f"starts with {live}", f"ALTER ROLE {role} RESET ALL, then SET {_SETTINGS[0]}"
+                f"role {role}",
+                f"starts with {live}",
+                f"ALTER ROLE {role} RESET ALL, then `platforma migrate --create-roles`",
             )
 
 

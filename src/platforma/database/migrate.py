@@ -16,7 +16,7 @@ from sqlalchemy import Connection, MetaData, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from platforma.database.engine import libpq_dsn, parse_url
-from platforma.database.roles import APPLICATION_ROLES, DatabaseRole
+from platforma.database.roles import APPLICATION_ROLES, ROLE_SETTINGS, DatabaseRole
 
 LOCK_TIMEOUT = "5s"
 STATEMENT_TIMEOUT = "10min"
@@ -88,10 +88,15 @@ def create_roles(administrator_url: str, passwords: Mapping[DatabaseRole, str], 
                     verb, sql.Identifier(role.value), sql.SQL(_ROLE_ATTRIBUTES), sql.Literal(passwords[role])
                 )
             )
-        for role in APPLICATION_ROLES:
-            connection.execute(
-                sql.SQL("ALTER ROLE {} SET search_path = public, jobs").format(sql.Identifier(role.value))
-            )
+        for role, settings in ROLE_SETTINGS.items():
+            for name, value in settings.items():
+                connection.execute(
+                    sql.SQL("ALTER ROLE {} SET {} = {}").format(
+                        sql.Identifier(role.value),
+                        sql.Identifier(name),
+                        sql.SQL(value if "," in value else f"'{value}'"),
+                    )
+                )
         create_database(connection, database)
     harden_catalog(administrator_url, database)
 

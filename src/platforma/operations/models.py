@@ -73,7 +73,9 @@ class Operation(Touched, TenantOwned):
         CheckConstraint("progress BETWEEN 0 AND 100", name="progress"),
         Index(None, "id"),
         Index(None, "tenant_id", "resource_id"),
-        Index("operations_unfinished_idx", "plane", postgresql_where=text("status IN ('queued', 'running')")),
+        Index(
+            "operations_unfinished_idx", "tenant_id", "plane", postgresql_where=text("status IN ('queued', 'running')")
+        ),
     )
 
     plane: Mapped[str] = mapped_column(server_default="tenant")

@@ -3,10 +3,23 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import func, select
+
 from platforma.database.tenant_session import TenantSession, WriteSession
 from platforma.kit.ids import new_id
-from platforma.kit.problems import Conflict, NotFound
+from platforma.kit.problems import Conflict, NotFound, TooManyRequests
 from platforma.operations.models import Operation, OperationStatus, Plane, Resource
+
+MOST_UNFINISHED = 100
+"""How many operations of a tenant may be unfinished. Deletions, which make things less, may be more."""
+MOST_UNFINISHED_DELETIONS = 500
+RETRY_AFTER_SECONDS = 10
+_UNFINISHED = (OperationStatus.QUEUED, OperationStatus.RUNNING)
+
+
+class TooManyOperations(TooManyRequests):
+    type = "too-many-operations"
+    title = "Too much is under way already"
 
 
 @dataclass(frozen=True)
@@ -36,8 +49,12 @@ async def request_operation(
 
     `action` is `kind.verb` (`server.create`); one that ends in `.delete` succeeds when the resource is gone. The
     job reconciles the whole resource, so write what is desired first, in the same transaction. Subnets belong
-    to their network and rules to their security group: name those as the resource.
+    to their network and rules to their security group: name those as the resource. Raises TooManyOperations if too
+    much is under way in the tenant.
     """
+    if plane is Plane.TENANT:
+        is_deletion = action.endswith(".delete")
+        await _check_backlog(session, MOST_UNFINISHED_DELETIONS if is_deletion else MOST_UNFINISHED)
     if isinstance(resource, Resource):
         resource = ResourceReference(resource_kind(type(resource)), await _flushed_id(session, resource), resource.name)
     operation = Operation(
@@ -75,6 +92,7 @@ async def retry_operation(session: WriteSession, operation_id: UUID) -> Operatio
         raise Conflict("Only an operation that has failed can be tried again.")
     if operation.plane != Plane.TENANT:
         raise Conflict("Only the operator can try this operation again.")
+    await _check_backlog(session, MOST_UNFINISHED)
     await queue_again(session, operation)
     return operation
 
@@ -95,6 +113,16 @@ async def queue_again(session: WriteSession, operation: Operation) -> None:
 async def defer_operation(session: WriteSession, operation_id: UUID, delay_seconds: float = 0.0) -> None:
     """Queue the next step of an operation in this transaction. An operation waits in the queue at most once."""
     await session.call_gate("defer_operation", operation=operation_id, delay_seconds=delay_seconds)
+
+
+async def _check_backlog(session: WriteSession, most: int) -> None:
+    """Raise TooManyOperations if the tenant has this many unfinished operations."""
+    statement = select(func.count()).where(Operation.plane == Plane.TENANT, Operation.status.in_(_UNFINISHED))
+    if (await session.scalar(statement) or 0) >= most:
+        raise TooManyOperations(
+            f"{most} operations of your organisation are unfinished. Wait until some of them have ended.",
+            retry_after=RETRY_AFTER_SECONDS,
+        )
 
 
 async def _flushed_id(session: WriteSession, resource: Resource) -> UUID:

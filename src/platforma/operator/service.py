@@ -71,7 +71,7 @@ class OperatorAuthenticator:
         begun = await self._database.call_gate(
             "begin_operator_sign_in",
             account=account,
-            source=browser.address,
+            source=browser.source,
             source_capacity=self._limit.source_capacity,
             source_refill=self._limit.source_refill,
             account_capacity=self._limit.account_capacity,

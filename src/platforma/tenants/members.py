@@ -43,7 +43,7 @@ async def get_member(session: TenantSession, member_id: UUID) -> Member:
 
 async def change_member(session: WriteSession, principal: Principal, member_id: UUID, body: MemberChange) -> Member:
     """Change a member. A new role or a suspension signs the member out everywhere, at once."""
-    member = await _get_manageable(session, principal, member_id)
+    member = await _get_manageable(session, principal, member_id, is_locked=True)
     changes = body.model_dump(exclude_unset=True)
     if not changes:
         raise Invalid("Name at least one field to change.")
@@ -83,8 +83,12 @@ async def revoke_member_session(session: WriteSession, principal: Principal, mem
     await authentication.revoke_session(session, principal, member_id, session_id)
 
 
-async def _get_manageable(session: TenantSession, principal: Principal, member_id: UUID) -> Member:
-    member = await get_member(session, member_id)
+async def _get_manageable(
+    session: TenantSession, principal: Principal, member_id: UUID, *, is_locked: bool = False
+) -> Member:
+    member = await session.get(Member, member_id, with_for_update=is_locked or None, populate_existing=is_locked)
+    if member is None:
+        raise NotFound
     if Role(member.role) not in MANAGEABLE.get(principal.role, frozenset()):
         raise Forbidden(f"Your role is {principal.role}: you cannot manage an {member.role}.")
     return member

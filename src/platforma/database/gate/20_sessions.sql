@@ -101,7 +101,8 @@ BEGIN
     JOIN public.members m ON m.tenant_id = c.tenant_id AND m.id = c.member_id
     JOIN public.tenants t ON t.id = m.tenant_id AND t.portal_id = p.portal_id
     WHERE c.verifier = sha256(stretched)
-      AND m.status = 'active' AND t.status IN ('onboarding', 'active', 'offboarding');
+      AND m.status = 'active' AND t.status IN ('onboarding', 'active', 'offboarding')
+    FOR SHARE OF c; -- a password that is being changed signs nobody in any more
     IF found.member_id IS NULL THEN
         RETURN;
     END IF;
@@ -187,11 +188,16 @@ BEGIN
 END
 $$;
 
--- The salt that a signed-in member's present password was stretched with.
-CREATE OR REPLACE FUNCTION gate.password_salt(token text, host text) RETURNS bytea
+-- First half of changing a password: the salt that the signed-in member's present one was stretched with. Spends an
+-- attempt of the member's own, or whoever has stolen a session could try passwords without end; signing in has
+-- attempts of its own, so that the member is not locked out by that. No row without a live session.
+CREATE OR REPLACE FUNCTION gate.begin_password_change(
+    token text, host text, capacity double precision, refill double precision)
+RETURNS TABLE (salt bytea, retry_after double precision)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT c.salt FROM gate.open_session(token, host) o
+    SELECT c.salt, gate.spend_attempt(true, 'password|' || o.tenant_id || '|' || o.member_id, capacity, refill)
+    FROM gate.open_session(token, host) o
     JOIN gate.credentials c ON c.tenant_id = o.tenant_id AND c.member_id = o.member_id
 $$;
 

@@ -54,17 +54,23 @@ BEGIN
         UPDATE jobs.procrastinate_jobs j SET scheduled_at = NULL
         WHERE j.lock = wanted_lock AND j.status = 'todo' AND j.scheduled_at > clock_timestamp();
     END IF;
-    PERFORM gate.add_job(wanted.plane, wanted.id, wanted_lock, delay_seconds);
+    PERFORM gate.add_job(wanted.tenant_id, wanted.plane, wanted.id, wanted_lock, delay_seconds);
 END
 $$;
 
--- Writes a job, unless the operation has one waiting. Granted to no role.
-CREATE OR REPLACE FUNCTION gate.add_job(plane text, operation uuid, lock text, delay_seconds double precision) RETURNS void
+-- Writes a job, unless the operation has one waiting. The more a tenant has under way, the later its next job is
+-- taken: who asks for a hundred things does not keep others waiting who ask for one. Granted to no role.
+CREATE OR REPLACE FUNCTION gate.add_job(
+    tenant uuid, plane text, operation uuid, lock text, delay_seconds double precision) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, jobs, pg_temp
 AS $$
+DECLARE
+    under_way integer := (
+        SELECT count(*) FROM public.operations o
+        WHERE o.tenant_id = tenant AND o.plane = add_job.plane AND o.status IN ('queued', 'running'));
 BEGIN
     PERFORM jobs.procrastinate_defer_jobs_v1(ARRAY[ROW(
-        gate.queue_of(plane), 'reconcile', 0, lock, 'operation:' || operation,
+        gate.queue_of(plane), 'reconcile', -under_way, lock, 'operation:' || operation,
         jsonb_build_object('operation_id', operation),
         CASE WHEN delay_seconds > 0 THEN clock_timestamp() + make_interval(secs => delay_seconds) END
     )]::jobs.procrastinate_job_to_defer_v1[]);
@@ -117,7 +123,7 @@ BEGIN
         IF dead.operation IS NOT NULL THEN
             UPDATE public.operations o SET claim = NULL
             WHERE o.tenant_id = dead.tenant_id AND o.id = dead.operation;
-            PERFORM gate.add_job(own_plane, dead.operation, dead.lock, 0);
+            PERFORM gate.add_job(dead.tenant_id, own_plane, dead.operation, dead.lock, 0);
         END IF;
     END LOOP;
     FOR dead IN
@@ -135,7 +141,7 @@ BEGIN
     LOOP
         UPDATE public.operations o SET claim = NULL, updated_at = clock_timestamp()
         WHERE o.tenant_id = dead.tenant_id AND o.id = dead.operation;
-        PERFORM gate.add_job(own_plane, dead.operation, dead.lock, 0);
+        PERFORM gate.add_job(dead.tenant_id, own_plane, dead.operation, dead.lock, 0);
         stranded := stranded + 1;
     END LOOP;
     RETURN NEXT;
