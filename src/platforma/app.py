@@ -17,6 +17,10 @@ from platforma.compute import endpoints as compute
 from platforma.compute import key_pair_pages
 from platforma.compute import pages as compute_pages
 from platforma.database.database import Database
+from platforma.kubernetes import endpoints as kubernetes
+from platforma.kubernetes import kubeconfig_pages
+from platforma.kubernetes import pages as kubernetes_pages
+from platforma.kubernetes.kubeconfig_endpoints import kubeconfigs
 from platforma.network import endpoints as network
 from platforma.network import pages as network_pages
 from platforma.network import router_pages, security_group_pages
@@ -45,6 +49,9 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     compute.key_pairs,
     compute.servers,
     storage.volumes,
+    kubernetes.clusters,
+    kubernetes.namespaces,
+    kubeconfigs,
     operations.router,
     tenants.members,
     tenants.account,
@@ -58,6 +65,8 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     compute_pages.servers,
     key_pair_pages.key_pairs,
     storage_pages.volumes,
+    kubernetes_pages.namespaces,
+    kubeconfig_pages.kubeconfigs,
     network_pages.networks,
     router_pages.routers,
     security_group_pages.security_groups,

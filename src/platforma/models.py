@@ -4,10 +4,22 @@ from platforma.authentication import models as authentication
 from platforma.billing import models as billing
 from platforma.compute import models as compute
 from platforma.database.tables import Base
+from platforma.kubernetes import models as kubernetes
 from platforma.network import models as network
 from platforma.operations import models as operations
 from platforma.portal import models as portal
 from platforma.storage import models as storage
 from platforma.tenants import models as tenants
 
-__all__ = ["Base", "authentication", "billing", "compute", "network", "operations", "portal", "storage", "tenants"]
+__all__ = [
+    "Base",
+    "authentication",
+    "billing",
+    "compute",
+    "kubernetes",
+    "network",
+    "operations",
+    "portal",
+    "storage",
+    "tenants",
+]

@@ -12,6 +12,7 @@ from platforma.authentication.models import Session
 from platforma.authentication.permissions import Role
 from platforma.compute.models import Server, ServerNetwork
 from platforma.database.tenant_session import WriteSession
+from platforma.kubernetes.models import Namespace
 from platforma.storage.models import VolumeAttachment
 from platforma.verification.inventory import ApiOperation, IdPlace
 from platforma.verification.requests import UnknownPlaceError
@@ -23,7 +24,7 @@ ALIASES = {
 }
 """Names of id places that mean the id of something with another name."""
 
-NOBODYS = frozenset({"flavor_id", "image_id"})
+NOBODYS = frozenset({"flavor_id", "image_id", "cluster_id"})
 """Ids of things that belong to the platform and that every tenant may name."""
 
 OPEN_OPERATIONS = {
@@ -103,6 +104,12 @@ async def _one(session: WriteSession, statement: Any) -> UUID:
     return found
 
 
+async def _namespace_of_the_example(session: WriteSession, tenancy: Tenancy) -> None:
+    namespace = await session.get(Namespace, tenancy.ids["namespace_id"])
+    assert namespace
+    namespace.name = "web"
+
+
 async def _server_of_the_example(session: WriteSession, tenancy: Tenancy) -> None:
     server = await session.get(Server, tenancy.ids["server_id"])
     assert server
@@ -116,5 +123,6 @@ SITUATIONS: dict[str, Situation] = {
     "page_start_server": _stopped_server,
     "page_detach_volume": _busy_volume,
     "page_delete_server": _server_of_the_example,
+    "page_delete_namespace": _namespace_of_the_example,
 }
 """What has to be so, by operation, for the owner's own request to succeed."""

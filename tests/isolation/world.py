@@ -1,8 +1,10 @@
 """A furnished tenant: one of everything that a tenant can own, written as the application's own role."""
 
+import base64
 import hashlib
 import secrets
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +16,11 @@ from platforma.authentication.principals import SessionBinding
 from platforma.compute.models import Flavor, Image, KeyPair, Server, ServerNetwork, ServerSecurityGroup
 from platforma.database.database import Database
 from platforma.database.gate_calls import OperatorBinding
-from platforma.kit.crypto import new_token
+from platforma.kit.clock import utc_now
+from platforma.kit.crypto import new_token, public_key_of, seal_to
 from platforma.kit.ids import new_id
+from platforma.kubernetes.models import Cluster, Kubeconfig, Namespace, NamespaceReading, Opening
+from platforma.kubernetes.schemas import EXAMPLE_KEY
 from platforma.network.models import Network, Router, SecurityGroup, SecurityGroupRule, Subnet
 from platforma.operations.models import Operation
 from platforma.portal.models import Domain, Portal
@@ -62,15 +67,16 @@ async def furnish(databases: Databases) -> Tenancy:
     for role in Role:
         await _sign_in(databases, tenancy, role)
     catalogue = await _catalogue(databases.provisioner)
+    cluster_id = await _cluster(databases)
     async with databases.portal.write(tenancy.binding()) as session:
-        for name, row in _belongings(tenancy, catalogue).items():
+        for name, row in (_belongings(tenancy, catalogue) | _namespaces(tenancy, cluster_id)).items():
             session.add(row)
             await session.flush()
             if name.endswith("_id"):
                 tenancy.ids[name] = row.id
         mine = select(Session.id).where(Session.member_id == tenancy.members[Role.OWNER])
         tenancy.ids["session_id"] = (await session.scalars(mine)).one()
-    tenancy.ids |= catalogue
+    tenancy.ids |= catalogue | {"cluster_id": cluster_id}
     return tenancy
 
 
@@ -127,6 +133,59 @@ async def _catalogue(provisioner: Database) -> dict[str, UUID]:
             session.add(image)
         await session.flush()
         return {"flavor_id": flavor.id, "image_id": image.id}
+
+
+async def _cluster(databases: Databases) -> UUID:
+    async with databases.operator.platform() as session:
+        cluster_id: UUID | None = await session.scalar(select(Cluster.id).where(Cluster.name == "tests"))
+        if cluster_id is not None:
+            return cluster_id
+        cluster = Cluster(name="tests", status="ready", version="1.33", is_simulated=True)
+        session.add(cluster)
+        await session.flush()
+        return cluster.id
+
+
+def _namespaces(tenancy: Tenancy, cluster_id: UUID) -> dict[str, Any]:
+    """Return what the tenant has on Kubernetes, as `_belongings` does."""
+    mark = tenancy.canary
+
+    def common(name: str) -> dict[str, Any]:
+        return {"id": new_id(), "name": name, "description": mark, "status": "active", "cluster_id": cluster_id}
+
+    size = {"vcpus": 1, "ram_mib": 1024, "pods": 5}
+    namespace = Namespace(**common(f"ns-{mark}"), **size, cloud_id=mark)
+    source = Namespace(**common(f"from-{mark}"), **size, cloud_id=f"from-{mark}")
+    opening = Opening(
+        id=new_id(),
+        namespace_id=namespace.id,
+        from_namespace_id=source.id,
+        pod_labels={"app": mark},
+        protocol="TCP",
+        port=5432,
+        end_port=5432,
+        description=mark,
+    )
+    event = {"type": "Normal", "reason": mark, "object": mark, "message": mark, "count": 1, "at": None}
+    read = {"workloads": [], "events": [event], "used": {"vcpus": 0.5, "ram_mib": 512, "pods": 1}}
+    key = base64.b64decode(EXAMPLE_KEY)
+    kubeconfig = Kubeconfig(
+        **common(f"kubeconfig {mark}"),
+        cloud_id=mark,
+        member_id=tenancy.members[Role.OWNER],
+        issued_to=mark,
+        lifetime_seconds=3600,
+        public_key=public_key_of(key),
+        expires_at=utc_now() + timedelta(hours=1),
+    )
+    kubeconfig.sealed = seal_to(kubeconfig.public_key, mark.encode(), owner=kubeconfig.id.bytes)
+    return {
+        "namespace_id": namespace,
+        "from_namespace_id": source,
+        "opening_id": opening,
+        "namespace_reading": NamespaceReading(namespace_id=namespace.id, content=read, read_at=utc_now()),
+        "kubeconfig_id": kubeconfig,
+    }
 
 
 def _belongings(tenancy: Tenancy, catalogue: dict[str, UUID]) -> dict[str, Any]:

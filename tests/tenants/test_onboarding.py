@@ -10,7 +10,7 @@ from platforma.clouds.openstack.errors import CloudCredentialInvalid, CloudError
 from platforma.clouds.openstack.resources import ProjectCredential
 from platforma.kit.crypto import UnsealError
 from platforma.operations.models import Plane
-from platforma.tenants.quotas import DEFAULT_QUOTAS
+from platforma.tenants.quotas import OPENSTACK_QUOTAS
 from platforma.tenants.service import retry_onboarding
 from tests.operations.stage import ACT, Crash, Stage
 
@@ -39,7 +39,7 @@ async def _check_onboarded(stage: Stage, tenant_id: UUID) -> None:
 async def test_a_tenant_is_onboarded(stage: Stage) -> None:
     tenant_id = await stage.make_tenant()
     await _check_onboarded(stage, tenant_id)
-    assert stage.cloud.quotas[tenant_id.hex] == DEFAULT_QUOTAS
+    assert stage.cloud.quotas[tenant_id.hex] == OPENSTACK_QUOTAS
 
 
 async def test_the_credential_is_sealed_for_this_tenant(stage: Stage) -> None:

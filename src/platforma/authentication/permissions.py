@@ -27,6 +27,10 @@ class Permission(StrEnum):
     SERVERS_WRITE = "servers:write"
     VOLUMES_READ = "volumes:read"
     VOLUMES_WRITE = "volumes:write"
+    NAMESPACES_READ = "namespaces:read"
+    NAMESPACES_WRITE = "namespaces:write"
+    KUBECONFIGS_READ = "kubeconfigs:read"
+    KUBECONFIGS_WRITE = "kubeconfigs:write"
     OPERATIONS_READ = "operations:read"
     OPERATIONS_RETRY = "operations:retry"
     MEMBERS_READ = "members:read"
@@ -52,6 +56,10 @@ PERMISSIONS: dict[Permission, frozenset[Role]] = {
     Permission.SERVERS_WRITE: _WORKING,
     Permission.VOLUMES_READ: _LOOKING,
     Permission.VOLUMES_WRITE: _WORKING,
+    Permission.NAMESPACES_READ: _LOOKING,
+    Permission.NAMESPACES_WRITE: _WORKING,
+    Permission.KUBECONFIGS_READ: _LOOKING,
+    Permission.KUBECONFIGS_WRITE: _WORKING,
     Permission.OPERATIONS_READ: _LOOKING,
     Permission.OPERATIONS_RETRY: _WORKING,
     Permission.MEMBERS_READ: _LOOKING | {Role.BILLING},

@@ -29,13 +29,18 @@ from platforma.database.roles import DatabaseRole
 from platforma.kit.ids import new_id
 
 Privilege = str
-"""`SELECT`, `INSERT`, `UPDATE` or `DELETE`, or what `update_of` returns."""
+"""`SELECT`, `INSERT`, `UPDATE` or `DELETE`, or what `select_of` and `update_of` return."""
 Grants = Mapping[DatabaseRole, tuple[Privilege, ...]]
 
 READ: tuple[Privilege, ...] = ("SELECT",)
 APPEND: tuple[Privilege, ...] = ("SELECT", "INSERT")
 CHANGE: tuple[Privilege, ...] = ("SELECT", "UPDATE")
 WRITE: tuple[Privilege, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+def select_of(*columns: str) -> Privilege:
+    """Return the privilege to read these columns and no others."""
+    return f"SELECT ({', '.join(sorted(columns))})"
 
 
 def update_of(*columns: str) -> Privilege:

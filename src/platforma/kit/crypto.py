@@ -1,4 +1,6 @@
-"""Sealing of secrets at rest with AES-256-GCM (NIST SP 800-38D), and of random tokens."""
+"""Sealing of secrets at rest with AES-256-GCM (NIST SP 800-38D), sealing to somebody's public key with HPKE (RFC 9180),
+and random tokens.
+"""
 
 import base64
 import binascii
@@ -7,11 +9,16 @@ import os
 import secrets
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _KEY_ID_BYTES = 4
+_HPKE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
 class UnsealError(Exception):
@@ -48,6 +55,43 @@ class KeyRing:
         except InvalidTag as error:
             raise UnsealError("This was sealed for another owner, or altered.") from error
 
+    @property
+    def public_key(self) -> bytes:
+        """The key with which others seal to this key ring (`seal_to`), and cannot open again."""
+        return public_key_of(_derive_private_key(self._first))
+
+    def open_sealed_to(self, sealed: bytes, *, owner: bytes) -> bytes:
+        """Decrypt what was sealed to a public key of this ring for this owner; raises UnsealError otherwise."""
+        for key in self._by_id.values():
+            try:
+                return open_sealed_to(_derive_private_key(key), sealed, owner=owner)
+            except UnsealError:
+                continue
+        raise UnsealError("This was sealed to another key ring or for another owner, or altered.")
+
+
+def new_private_key() -> bytes:
+    """Make a private key of X25519, for one recipient of `seal_to`."""
+    return X25519PrivateKey.generate().private_bytes_raw()
+
+
+def public_key_of(private_key: bytes) -> bytes:
+    """Return the public key to which others seal."""
+    return X25519PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw()
+
+
+def seal_to(public_key: bytes, secret: bytes, *, owner: bytes) -> bytes:
+    """Encrypt to whoever has the private key, for one owner: not even the sender can open it again."""
+    return _HPKE.encrypt(secret, X25519PublicKey.from_public_bytes(public_key), owner)
+
+
+def open_sealed_to(private_key: bytes, sealed: bytes, *, owner: bytes) -> bytes:
+    """Decrypt what was sealed to this key for this owner; raises UnsealError otherwise."""
+    try:
+        return _HPKE.decrypt(sealed, X25519PrivateKey.from_private_bytes(private_key), owner)
+    except (InvalidTag, ValueError) as error:
+        raise UnsealError("This was sealed to another key or for another owner, or altered.") from error
+
 
 def new_key() -> str:
     """Make a key for a key ring or a pepper: 32 random bytes in URL-safe base64."""
@@ -67,6 +111,10 @@ def _decode_key(key: str) -> bytes:
     if len(raw) != _KEY_BYTES:
         raise ValueError(f"A key has {len(raw)} bytes instead of {_KEY_BYTES}.")
     return raw
+
+
+def _derive_private_key(key: bytes) -> bytes:
+    return HKDF(SHA256(), _KEY_BYTES, salt=None, info=b"platforma key to seal to").derive(key)
 
 
 def _key_id(key: bytes) -> bytes:

@@ -22,6 +22,10 @@ class OperationStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+REMOVALS = (".delete", ".offboard", ".revoke")
+"""How actions end that have succeeded when their resource is gone."""
+
+
 class Plane(StrEnum):
     """Who carries an operation out: the tenants' worker, or the provisioner with the administrator's rights."""
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from platforma.operations import endpoints, service
 from platforma.operations.endpoints import Reads, Retries
-from platforma.operations.models import Operation, OperationStatus, Plane
+from platforma.operations.models import REMOVALS, Operation, OperationStatus, Plane
 from platforma.operations.schemas import OperationQuery
 from platforma.portal.listing import Listing, PageListQuery
 from platforma.portal.notices import see_other
@@ -23,6 +23,8 @@ RESOURCE_PATHS = {
     "router": "/routers",
     "security_group": "/security-groups",
     "key_pair": "/key-pairs",
+    "namespace": "/namespaces",
+    "kubeconfig": "/kubeconfigs",
 }
 """Where the page of a resource is, by its kind."""
 
@@ -70,6 +72,6 @@ async def retry_operation(operation_id: UUID, writing: Retries) -> Response:
 def _resource_path(operation: Operation) -> str | None:
     """Return the page of the operation's resource, unless the resource was to go."""
     root = RESOURCE_PATHS.get(operation.resource_kind)
-    if root is None or (operation.action.endswith(".delete") and operation.status == OperationStatus.SUCCEEDED):
+    if root is None or (operation.action.endswith(REMOVALS) and operation.status == OperationStatus.SUCCEEDED):
         return None
     return f"{root}/{operation.resource_id}"

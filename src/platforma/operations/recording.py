@@ -8,7 +8,7 @@ from sqlalchemy import inspect
 
 from platforma.database.tenant_session import WriteSession
 from platforma.operations.claims import Claim
-from platforma.operations.models import Operation, OperationStatus, Resource, ResourceStatus
+from platforma.operations.models import REMOVALS, Operation, OperationStatus, Resource, ResourceStatus
 from platforma.operations.reconciling import Changes, Outcome, RowKey, Step
 from platforma.operations.troubles import Trouble, delay_seconds
 from platforma.settings import WorkerSettings
@@ -86,7 +86,7 @@ async def record_trouble(
 def end_without_resource(operation: Operation, *, now: datetime) -> None:
     """End an operation whose resource is gone: that is success for a deletion, and for all else the end of it."""
     cancel_operation(operation, now=now)
-    if operation.action.endswith((".delete", ".offboard")):
+    if operation.action.endswith(REMOVALS):
         operation.status = OperationStatus.SUCCEEDED
         operation.progress = 100
 

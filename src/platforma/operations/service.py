@@ -47,7 +47,7 @@ async def request_operation(
 ) -> Operation:
     """Write an operation and queue its job, both in this transaction: neither exists unless it commits.
 
-    `action` is `kind.verb` (`server.create`); one that ends in `.delete` succeeds when the resource is gone. The
+    `action` is `kind.verb` (`server.create`); one of the `REMOVALS` succeeds when the resource is gone. The
     job reconciles the whole resource, so write what is desired first, in the same transaction. Subnets belong
     to their network and rules to their security group: name those as the resource. Raises TooManyOperations if too
     much is under way in the tenant.

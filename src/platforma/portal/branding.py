@@ -67,6 +67,8 @@ class PortalView:
     title: str
     canonical_host: str
     brand: Brand
+    has_kubernetes: bool = False
+    """Whether the operator has connected a Kubernetes cluster."""
 
     @property
     def initial(self) -> str:
@@ -82,5 +84,5 @@ async def find_portal(request: Request) -> PortalView:
     row = await database_of(request).call_gate("find_portal", host=request.state.host)
     if row is None:
         raise UnknownPortal
-    request.state.portal = PortalView(row.title, row.canonical_host, Brand.read(row.brand))
+    request.state.portal = PortalView(row.title, row.canonical_host, Brand.read(row.brand), row.has_kubernetes)
     return request.state.portal  # type: ignore[no-any-return]

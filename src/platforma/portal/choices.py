@@ -41,6 +41,14 @@ def group_cards(groups: Iterable[Any]) -> list[Card]:
     return [(str(row.id), row.name, "What new servers get" if row.is_default else row.description) for row in groups]
 
 
+def cluster_cards(clusters: Iterable[Any]) -> list[Card]:
+    """Return the cards of clusters."""
+    return [
+        (str(row.id), row.name, "A stand-in for development" if row.is_simulated else f"Kubernetes {row.version}")
+        for row in clusters
+    ]
+
+
 def role_cards(roles: Iterable[Any]) -> list[Card]:
     """Return the cards of roles."""
     return [(role, role.capitalize(), words) for role, words in roles]

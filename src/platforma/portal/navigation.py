@@ -15,6 +15,8 @@ class Entry:
     path: str
     icon: str
     permission: Permission
+    needs_kubernetes: bool = False
+    """Whether it is left out where the operator has connected no cluster."""
 
     def is_current(self, path: str) -> bool:
         """Say whether a path is this entry's page or below it."""
@@ -38,6 +40,13 @@ NAVIGATION = (
             Entry("Key pairs", "/key-pairs", "key-round", Permission.SERVERS_READ),
         ),
     ),
+    Group(
+        "Kubernetes",
+        (
+            Entry("Namespaces", "/namespaces", "boxes", Permission.NAMESPACES_READ, needs_kubernetes=True),
+            Entry("Kubeconfigs", "/kubeconfigs", "file-key", Permission.KUBECONFIGS_READ, needs_kubernetes=True),
+        ),
+    ),
     Group("Storage", (Entry("Volumes", "/volumes", "hard-drive", Permission.VOLUMES_READ),)),
     Group(
         "Network",
@@ -58,9 +67,13 @@ NAVIGATION = (
 )
 
 
-def navigation_for(principal: Principal) -> Iterator[Group]:
-    """Return the navigation with what the member's role may see."""
+def navigation_for(principal: Principal, *, has_kubernetes: bool) -> Iterator[Group]:
+    """Return the navigation with what there is, and what the member's role may see of it."""
     for group in NAVIGATION:
-        entries = tuple(entry for entry in group.entries if principal.may(entry.permission))
+        entries = tuple(
+            entry
+            for entry in group.entries
+            if principal.may(entry.permission) and (has_kubernetes or not entry.needs_kubernetes)
+        )
         if entries:
             yield Group(group.title, entries)

@@ -21,6 +21,9 @@ NOTICES = {
     "member-signed-out": "The member is signed out everywhere.",
     "deletion-requested": "It is being deleted. The row goes when nothing is left of it.",
     "change-requested": "The change is being carried out.",
+    "kubeconfig-revoked": "It is being revoked. The row goes when the cluster takes its token no more.",
+    "kubeconfigs-revoked": "All kubeconfigs are being revoked.",
+    "reading-requested": "The namespace is being looked into.",
     "retry-requested": "It is being tried again.",
 }
 

@@ -35,6 +35,7 @@ def _make_environment() -> Environment:
         "counted": wording.counted,
         "ports": wording.ports,
         "service_words": wording.service_words,
+        "label_words": wording.label_words,
         "file_name": wording.file_name,
         "pairs": choices.pairs,
         "flavor_cards": choices.flavor_cards,
@@ -42,6 +43,7 @@ def _make_environment() -> Environment:
         "network_cards": choices.network_cards,
         "group_cards": choices.group_cards,
         "role_cards": choices.role_cards,
+        "cluster_cards": choices.cluster_cards,
     }
     environment.tests |= {"moving": wording.is_moving}
     environment.globals |= {
@@ -49,6 +51,7 @@ def _make_environment() -> Environment:
         "static": static_url,
         "badge_of": wording.badge,
         "server_badge": wording.server_badge,
+        "kubeconfig_badge": wording.kubeconfig_badge,
         "doing": wording.doing,
         "is_moving": wording.is_moving,
         "action_words": wording.action_words,
@@ -74,14 +77,16 @@ def render(
     says whether the member's role has a permission, and `form` is the form that was refused, if one was.
     """
     principal = context.principal if context is not None else None
+    portal = getattr(request.state, "portal", None)
+    has_kubernetes = portal is not None and portal.has_kubernetes
     cookies: list[str] = []
     page = _ENVIRONMENT.get_template(template)
     everything = {
         "request": request,
-        "portal": getattr(request.state, "portal", None),
+        "portal": portal,
         "me": principal,
         "may": _permission_check(principal),
-        "navigation": list(navigation_for(principal)) if principal else [],
+        "navigation": list(navigation_for(principal, has_kubernetes=has_kubernetes)) if principal else [],
         "form": getattr(request.state, "submission", None) or Submission(),
         **values,
     }

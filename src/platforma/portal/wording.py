@@ -1,6 +1,7 @@
 """How times, sizes and states are said on a page."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -46,6 +47,11 @@ _VERBS = {
     "stop": "Stop",
     "reboot": "Reboot",
     "console_output": "Fetch console output of",
+    "open": "Open traffic to",
+    "close": "Close traffic to",
+    "read": "Look into",
+    "issue": "Issue",
+    "revoke": "Revoke",
 }
 
 _DOING = {
@@ -58,6 +64,9 @@ _DOING = {
     "stop": "Stopping",
     "reboot": "Rebooting",
     "console_output": "Reading console",
+    "read": "Looking",
+    "issue": "Issuing",
+    "revoke": "Revoking",
 }
 
 
@@ -80,6 +89,13 @@ def server_badge(server: Any) -> Badge:
     if server.power_state == "stopped":
         return Badge("Stopped", "off")
     return Badge((server.power_state or "active").capitalize(), "off")
+
+
+def kubeconfig_badge(kubeconfig: Any, now: datetime | None = None) -> Badge:
+    """Return the badge of an issued kubeconfig, whose token ends by itself."""
+    if kubeconfig.status == "active" and kubeconfig.expires_at <= (now or utc_now()):
+        return Badge("Expired", "off")
+    return badge(kubeconfig.status)
 
 
 def is_moving(status: str) -> bool:
@@ -143,6 +159,11 @@ def service_words(rule: Any) -> str:
         return "Everything"
     said = ports(rule)
     return rule.protocol.upper() if said == "All" else f"{rule.protocol.upper()} {said}"
+
+
+def label_words(labels: Mapping[str, str]) -> str:
+    """Write labels of pods as kubectl does: "app=web,tier=front"."""
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
 def file_name(name: str) -> str:

@@ -10,7 +10,7 @@ from platforma.database.tenant_session import ReadSession, WriteSession
 from platforma.kit.problems import QuotaExceeded
 from platforma.tenants.models import Quota
 
-DEFAULT_QUOTAS: dict[str, int] = {
+OPENSTACK_QUOTAS: dict[str, int] = {
     "servers": 20,
     "vcpus": 40,
     "ram_mib": 80 * 1024,
@@ -26,7 +26,20 @@ DEFAULT_QUOTAS: dict[str, int] = {
     "floating_ips": 10,
     "key_pairs": 50,
 }
-"""What a new tenant gets. The names are those of OpenStack's quotas, with the unit where there is one."""
+"""What a new tenant gets in OpenStack, whose names these are, with the unit where there is one."""
+
+KUBERNETES_QUOTAS: dict[str, int] = {
+    "namespaces": 10,
+    "namespace_vcpus": 40,
+    "namespace_ram_mib": 80 * 1024,
+    "namespace_pods": 200,
+    "openings": 100,
+    "kubeconfigs": 20,
+}
+"""What a new tenant gets in Kubernetes: how many namespaces, and how much the quotas of all of them may add up to."""
+
+DEFAULT_QUOTAS: dict[str, int] = OPENSTACK_QUOTAS | KUBERNETES_QUOTAS
+"""What a new tenant gets."""
 
 
 async def check_quota(

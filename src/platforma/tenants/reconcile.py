@@ -21,7 +21,7 @@ from platforma.operations.reconciling import Reconciler, Step, again, done
 from platforma.operations.service import request_operation
 from platforma.tenants.models import CloudCredential, Quota, Tenant, TenantStatus
 from platforma.tenants.offboarding import is_closed, offboard
-from platforma.tenants.quotas import DEFAULT_QUOTAS
+from platforma.tenants.quotas import OPENSTACK_QUOTAS
 from platforma.tenants.views import CredentialView, TenantView, record_project
 
 SETUP = "platforma"
@@ -52,7 +52,7 @@ class TenantReconciler(Reconciler[TenantView, CloudAdministration]):
             tenant.name,
             tenant.status,
             credential,
-            DEFAULT_QUOTAS | {row.resource: row.maximum for row in quotas},
+            OPENSTACK_QUOTAS | {row.resource: row.maximum for row in quotas if row.resource in OPENSTACK_QUOTAS},
             is_closed=await is_closed(session),
         )
 

@@ -1,14 +1,15 @@
 -- Signing in, and opening a session: the only ways in which a portal process gets bound to a tenant.
 
--- The active portal behind a host, for its brand before anybody has signed in. No row for an unknown host,
--- and none for a suspended portal's.
+-- The active portal behind a host, for its brand before anybody has signed in, and whether there is any Kubernetes
+-- cluster, which its navigation goes by. No row for an unknown host, and none for a suspended portal's.
 CREATE OR REPLACE FUNCTION gate.find_portal(host text)
-RETURNS TABLE (portal_id uuid, name text, title text, brand jsonb, canonical_host text)
+RETURNS TABLE (portal_id uuid, name text, title text, brand jsonb, canonical_host text, has_kubernetes boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT p.id, p.name, p.title, p.brand,
            coalesce((SELECT c.host FROM public.domains c
-                     WHERE c.portal_id = p.id AND c.is_canonical LIMIT 1), d.host)
+                     WHERE c.portal_id = p.id AND c.is_canonical LIMIT 1), d.host),
+           EXISTS (SELECT FROM public.clusters)
     FROM public.domains d JOIN public.portals p ON p.id = d.portal_id
     WHERE d.host = find_portal.host AND p.status = 'active'
 $$;
