@@ -4,7 +4,7 @@ import base64
 import hashlib
 import secrets
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from sqlalchemy import select
 from platforma.authentication.models import Session
 from platforma.authentication.permissions import Role
 from platforma.authentication.principals import SessionBinding
+from platforma.billing.models import Discount, UsageCorrection
 from platforma.compute.models import Flavor, Image, KeyPair, Server, ServerNetwork, ServerSecurityGroup
 from platforma.database.database import Database
 from platforma.database.gate_calls import OperatorBinding
@@ -89,6 +90,21 @@ async def _open_portal(operator: Database, tenancy: Tenancy) -> None:
         session.add(Tenant(id=tenancy.tenant_id, portal_id=portal_id, name=f"Tenant {tenancy.canary}", status="active"))
     async with operator.write(OperatorBinding(tenancy.tenant_id, "tests", "quota.set", "a test")) as session:
         session.add(Quota(resource="servers", maximum=50))
+        session.add(Discount(percent=10, begins=datetime.now(UTC), reason=tenancy.canary, made_by="tests"))
+        session.add(
+            UsageCorrection(
+                key=tenancy.canary,
+                payload_hash=tenancy.canary.encode(),
+                resource_kind="volumes",
+                resource_id=new_id(),
+                resource_name=tenancy.canary,
+                item="volume",
+                unit_seconds=3600,
+                at=datetime.now(UTC),
+                reason=tenancy.canary,
+                made_by="tests",
+            )
+        )
 
 
 async def _sign_in(databases: Databases, tenancy: Tenancy, role: Role) -> None:
