@@ -156,7 +156,7 @@ async def _cluster(databases: Databases) -> UUID:
         cluster_id: UUID | None = await session.scalar(select(Cluster.id).where(Cluster.name == "tests"))
         if cluster_id is not None:
             return cluster_id
-        cluster = Cluster(name="tests", status="ready", version="1.33", is_simulated=True)
+        cluster = Cluster(name="tests", server="https://cluster.test", status="ready", version="1.33")
         session.add(cluster)
         await session.flush()
         return cluster.id

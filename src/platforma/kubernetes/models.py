@@ -52,6 +52,8 @@ class Cluster(Touched, PlatformWide):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(unique=True)
+    server: Mapped[str]
+    """The address of its API server."""
     status: Mapped[str] = mapped_column(server_default="checking")
     status_reason: Mapped[str | None]
     version: Mapped[str | None]

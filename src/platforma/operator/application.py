@@ -15,6 +15,8 @@ from platforma.database.database import Database
 from platforma.kit.hosts import parse_host
 from platforma.kit.problems import NotFound
 from platforma.operator import endpoints, pages
+from platforma.operator.cluster_endpoints import clusters
+from platforma.operator.cluster_pages import clusters as cluster_pages
 from platforma.operator.console import mount_console
 from platforma.operator.portal_endpoints import portals
 from platforma.operator.price_endpoints import price_books
@@ -25,9 +27,9 @@ from platforma.settings import Settings, SettingsError, need
 
 API_PREFIX = "/api/v1"
 
-API_ROUTERS: tuple[APIRouter, ...] = (endpoints.open_router, endpoints.router, portals, price_books, tenants)
+API_ROUTERS: tuple[APIRouter, ...] = (endpoints.open_router, endpoints.router, portals, price_books, tenants, clusters)
 
-PAGE_ROUTERS: tuple[APIRouter, ...] = (pages.signing_in, pages.overview, pages.portals, tenant_pages)
+PAGE_ROUTERS: tuple[APIRouter, ...] = (pages.signing_in, pages.overview, pages.portals, tenant_pages, cluster_pages)
 
 DESCRIPTION = """What operators do: portals, their domains, tenants. Sign in with `POST /api/v1/session` and send the
 cookie that it sets. What is inside a tenant is opened with a reason, which the operators' audit log and the

@@ -129,7 +129,7 @@ def answer_problem(request: Request, problem: Problem, errors: dict[str, str] | 
         back = next(
             (
                 f"/{kind}s/{request.path_params[f'{kind}_id']}"
-                for kind in ("tenant", "portal")
+                for kind in ("tenant", "portal", "cluster")
                 if f"{kind}_id" in request.path_params
             ),
             "/",

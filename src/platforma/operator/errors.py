@@ -31,3 +31,18 @@ class NoDomain(Conflict):
 class NameNotConfirmed(Conflict):
     type = "name-not-confirmed"
     title = "This is not the tenant's name"
+
+
+class UnknownCluster(NotFound):
+    type = "unknown-cluster"
+    title = "There is no such cluster"
+
+
+class ClusterInUse(Conflict):
+    type = "cluster-in-use"
+    title = "Tenants still use the cluster"
+
+
+class NoSealingKey(Conflict):
+    type = "no-sealing-key"
+    title = "No provisioner has been started yet"

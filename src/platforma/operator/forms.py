@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 from platforma.api.fields import Name
 from platforma.authentication.permissions import Role
 from platforma.authentication.schemas import Email, Password
-from platforma.operator.schemas import Host, Reason, ShortName
+from platforma.operator.schemas import Host, Kubeconfig, Reason, ShortName
 from platforma.portal.forms import FormInput, Ticked
 
 
@@ -38,6 +38,19 @@ class DomainForm(FormInput):
 
     host: Host
     is_canonical: Ticked = False
+
+
+class ClusterForm(FormInput):
+    """A cluster to be connected."""
+
+    name: ShortName
+    kubeconfig: Kubeconfig
+
+
+class KubeconfigForm(FormInput):
+    """Another administrator's kubeconfig."""
+
+    kubeconfig: Kubeconfig
 
 
 class TenantForm(FormInput):

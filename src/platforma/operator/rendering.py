@@ -15,6 +15,10 @@ _BADGES = {
     "onboarding": wording.Badge("Onboarding", "busy"),
     "offboarding": wording.Badge("Offboarding", "busy"),
     "offboarded": wording.Badge("Offboarded", "off"),
+    "checking": wording.Badge("Checking", "busy"),
+    "ready": wording.Badge("Ready", "good"),
+    "refused": wording.Badge("Refused", "bad"),
+    "unavailable": wording.Badge("Unavailable", "bad"),
 }
 _ACTIONS = {
     "tenant.onboard": "Onboarding",
@@ -26,6 +30,9 @@ _QUOTAS = {
     "ram_mib": "Memory, MiB",
     "volume_gib": "Volumes, GiB",
     "floating_ips": "Floating IPs",
+    "namespace_vcpus": "Namespaces, vCPUs",
+    "namespace_ram_mib": "Namespaces, memory, MiB",
+    "namespace_pods": "Namespaces, pods",
 }
 
 

@@ -11,6 +11,8 @@ from platforma.api.fields import Input, Name, Output
 from platforma.api.lists import ListQuery, ResourceQuery
 from platforma.authentication.permissions import Role
 from platforma.authentication.schemas import Email
+from platforma.kubernetes.kubeconfig_files import EXAMPLE_KUBECONFIG, LONGEST_FILE
+from platforma.kubernetes.models import ClusterStatus
 from platforma.operations.schemas import OperationOut
 from platforma.tenants.models import TenantStatus
 from platforma.tenants.quotas import DEFAULT_QUOTAS
@@ -245,3 +247,48 @@ class OperatorAuditOut(Output):
     tenant_id: UUID | None
     reason: str
     details: dict[str, Any]
+
+
+class ClusterQuery(ResourceQuery):
+    """Filters of the list of clusters."""
+
+    status: ClusterStatus | None = None
+
+
+Kubeconfig = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_FILE),
+    Field(description="A kubeconfig that stands by itself, of an administrator. It is never shown again."),
+    Field(examples=[EXAMPLE_KUBECONFIG]),
+]
+
+
+class ClusterCreate(Input):
+    """A cluster to be connected, with an administrator's kubeconfig."""
+
+    name: ShortName
+    kubeconfig: Kubeconfig
+
+
+class KubeconfigChange(Input):
+    """Another administrator's kubeconfig of the same cluster."""
+
+    kubeconfig: Kubeconfig
+
+
+class ClusterOut(Output):
+    """A cluster, and what its last examination found. Its credential is not shown to anybody."""
+
+    id: UUID
+    name: str
+    server: str
+    status: ClusterStatus
+    status_reason: str | None
+    version: str | None
+    is_simulated: bool
+    findings: dict[str, Any]
+    checked_at: datetime | None
+    check_requested_at: datetime | None = Field(description="Null when no examination is waited for.")
+    check_due_at: datetime
+    created_at: datetime
+    updated_at: datetime
