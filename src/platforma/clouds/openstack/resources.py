@@ -9,28 +9,17 @@ from typing import Literal
 from unicodedata import combining, normalize
 from uuid import UUID
 
+from platforma.clouds.findings import Finding as Finding
+from platforma.clouds.names import cloud_name as cloud_name
+from platforma.clouds.names import find_own_id as find_own_id
+
 CloudId = str
 """The id that OpenStack gave an object (a key pair has its name for an id)."""
 
 Reference = UUID | CloudId
 """An object to delete: a UUID is our own id (and finds every object that bears its name), a string a cloud id."""
 
-_NAME_PREFIX = "platforma-"
 _SERVER_HOSTNAME_LENGTH = 63
-
-
-def cloud_name(id_: UUID) -> str:
-    """Return the name that the cloud object of our row bears: by it the object is found again."""
-    return f"{_NAME_PREFIX}{id_}"
-
-
-def find_own_id(name: str) -> UUID | None:
-    """Return the id of our row if this is a name that `cloud_name` gave, or None."""
-    try:
-        id_ = UUID(name.removeprefix(_NAME_PREFIX))
-    except ValueError:
-        return None
-    return id_ if name == cloud_name(id_) else None
 
 
 def server_hostname(name: str) -> str:
@@ -251,12 +240,3 @@ class CloudImage:
     name: str
     minimum_disk_gib: int
     minimum_ram_mib: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at, and how it is."""
-
-    subject: str
-    is_good: bool
-    message: str
