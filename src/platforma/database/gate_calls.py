@@ -1,27 +1,81 @@
 """Calls of the gate's functions, and the bindings made with them."""
 
+from collections import namedtuple
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, TextClause, text
+import psycopg
+from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.util import await_
 
 from platforma.database.scoping import as_gate_call
+
+GateRow = Any
+"""What a function of the gate returns: a named tuple of its columns."""
 
 
 @cache
 def gate_statement(function: str, *arguments: str) -> TextClause:
     """Return the statement that calls a gate function by name with named arguments."""
+    return as_gate_call(text(_call(function, arguments, ":{}")))
+
+
+def call_gate(connection: Connection, function: str, **arguments: Any) -> GateRow | None:
+    """Call a gate function on an open transaction; return its row, or None.
+
+    It goes to the driver's connection itself, as every request begins with such a call and SQLAlchemy's way to make
+    a result takes longer than the call. Raises DBAPIError, as SQLAlchemy does.
+    """
+    statement = _driver_statement(function, *arguments)
+    pooled = connection.connection
+    try:
+        return await_(_fetch(pooled.driver_connection, function, statement, arguments))
+    except psycopg.Error as error:
+        is_lost = connection.dialect.is_disconnect(cast(Any, error), pooled.dbapi_connection, None)
+        if is_lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            statement,
+            None,
+            error,
+            psycopg.Error,
+            hide_parameters=True,
+            connection_invalidated=is_lost,
+            dialect=connection.dialect,
+        ) from error
+
+
+async def _fetch(driver: Any, function: str, statement: str, arguments: Mapping[str, Any]) -> GateRow | None:
+    async with driver.cursor() as cursor:
+        await cursor.execute(statement, arguments)
+        row = await cursor.fetchone()
+        if row is None:
+            return None
+        if cursor.rowcount > 1:
+            raise RuntimeError(f"gate.{function} returned {cursor.rowcount} rows.")
+        result = cursor.pgresult
+        return _row_type(function, *(result.fname(number) for number in range(result.nfields)))(*row)
+
+
+@cache
+def _row_type(function: str, *names: bytes) -> Any:
+    return namedtuple(function, [name.decode() for name in names])
+
+
+@cache
+def _driver_statement(function: str, *arguments: str) -> str:
+    return _call(function, arguments, "%({})s")
+
+
+def _call(function: str, arguments: tuple[str, ...], placeholder: str) -> str:
     if not function.isidentifier() or not all(name.isidentifier() for name in arguments):
         raise ValueError("Gate functions and their arguments are identifiers.")
-    named = ", ".join(f"{name} => :{name}" for name in arguments)
-    return as_gate_call(text(f"SELECT * FROM gate.{function}({named})"))  # noqa: S608 (identifiers, checked above)
-
-
-def call_gate(connection: Connection, function: str, **arguments: Any) -> Row[Any] | None:
-    """Call a gate function on an open transaction; return its row, or None."""
-    return connection.execute(gate_statement(function, *arguments), arguments).one_or_none()
+    named = ", ".join(f"{name} => {placeholder.format(name)}" for name in arguments)
+    return f"SELECT * FROM gate.{function}({named})"  # noqa: S608 (identifiers, checked above)
 
 
 @dataclass

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, Protocol, TypeVarTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, event, inspect
+from sqlalchemy import Connection, Select, event, inspect
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import InstanceState, ORMExecuteState, Session, SessionTransaction, attributes
 from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.util.concurrency import greenlet_spawn
 
 from platforma.database.errors import CrossTenantError, NotBoundError, UnscopedAccessError
-from platforma.database.gate_calls import call_gate
+from platforma.database.gate_calls import GateRow, call_gate
 from platforma.database.scoping import TenantScope, set_scope, tenant_filters
 from platforma.database.tables import Base, TenantOwned
 
@@ -63,7 +63,7 @@ class ScopedSession(Session):
             self._filters = tenant_filters(tenant_id)
         set_scope(connection, TenantScope(tenant_id, is_read_only=self._is_read_only))
 
-    def call_gate(self, function: str, arguments: dict[str, Any]) -> Row[Any] | None:
+    def call_gate(self, function: str, arguments: dict[str, Any]) -> GateRow | None:
         """Call one of the gate's functions, each of which looks at the binding itself."""
         return call_gate(self._connection_for_bind(self.get_bind()), function, **arguments)
 
@@ -138,7 +138,7 @@ class TenantSession(AsyncSession):
         """Begin the transaction now, which binds it; raises NotBoundError if the gate binds no tenant."""
         await greenlet_spawn(self.sync_session.begin_bound)
 
-    async def call_gate(self, function: str, **arguments: Any) -> Row[Any] | None:
+    async def call_gate(self, function: str, **arguments: Any) -> GateRow | None:
         """Call one of the gate's functions in this transaction; return its row, or None."""
         await self.flush()
         return await greenlet_spawn(self.sync_session.call_gate, function, arguments)
