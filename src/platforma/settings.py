@@ -113,20 +113,34 @@ class Settings(BaseSettings):
         return init_settings, env_settings, dotenv_settings
 
 
+_NOT_SETTINGS = frozenset({"PLATFORMA_SETTINGS", "PLATFORMA_STATE"})
+"""Variables that say where things are: the settings file, and the state of `make up`."""
+
+
 @cache
 def load_settings() -> Settings:
     """Return the settings of this process; raises SettingsError that names each setting that is wrong."""
     file = os.environ.get("PLATFORMA_SETTINGS")
     if file is not None and not Path(file).is_file():
         raise SettingsError(f"PLATFORMA_SETTINGS names {file}, which is not a file.")
+    unknown = sorted(name for name in os.environ if _is_unknown(name))
+    if unknown:
+        raise SettingsError(f"There is no setting {', '.join(unknown)}. See docs/settings.md.")
     try:
         return Settings(_env_file=file)
     except ValidationError as error:
         lines = [
-            f"PLATFORMA_{'__'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            f"PLATFORMA_{'__'.join(map(str, item['loc'])).upper().removeprefix('PLATFORMA_')}: {item['msg']}"
             for item in error.errors()
         ]
         raise SettingsError("These settings are wrong:\n" + "\n".join(lines)) from None
+
+
+def _is_unknown(name: str) -> bool:
+    """Whether a variable of the environment is meant for us and names no setting: a slip of the pen has no effect."""
+    prefix, _, rest = name.partition("_")
+    first = rest.lower().partition("__")[0]
+    return prefix == "PLATFORMA" and name not in _NOT_SETTINGS and first not in Settings.model_fields
 
 
 def need(value: SecretStr | None, name: str) -> str:

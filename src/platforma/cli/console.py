@@ -15,6 +15,7 @@ from rich.table import Table
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from platforma.database.database import Database
+from platforma.database.engine import DatabaseUrlError
 from platforma.kit.problems import Problem
 from platforma.operator.routes import Acting
 from platforma.operator.service import OperatorPrincipal
@@ -50,7 +51,7 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
     except Problem as problem:
         wrong = [str(item["detail"]) for item in problem.extra.get("errors", ())]
         fail(" ".join([problem.detail or problem.title, *wrong]) if problem.detail or not wrong else " ".join(wrong))
-    except SettingsError as error:
+    except (SettingsError, DatabaseUrlError) as error:
         fail(str(error))
     except DBAPIError as error:
         fail(f"The database refused or does not answer: {str(error.orig).strip()}")

@@ -13,7 +13,7 @@ import typer
 from pydantic import SecretStr
 
 from platforma.authentication.passwords import PasswordStretcher
-from platforma.cli.console import Json, settings, show
+from platforma.cli.console import Json, fail, settings, show
 from platforma.clouds.openstack import CloudError, CloudPool
 from platforma.database.census import take_census
 from platforma.database.engine import DatabaseUrlError, libpq_dsn, parse_url
@@ -37,7 +37,13 @@ Check = Callable[[Settings], Awaitable[list[Finding]]]
 
 def doctor(as_json: Json = False) -> None:
     """Say what is wrong with this installation and how to mend it; exit code 1 if anything is."""
-    findings = asyncio.run(examine(settings()))
+    used = settings()
+    if not _has_anything(used):
+        fail(
+            "Nothing was checked: no settings were given. Name those of a process, as in "
+            "PLATFORMA_SETTINGS=/etc/platforma/portal.env platforma doctor"
+        )
+    findings = asyncio.run(examine(used))
 
     def words() -> str:
         if not findings:
@@ -71,17 +77,52 @@ async def check_secrets(used: Settings) -> list[Finding]:
             KeyRing([key.get_secret_value() for key in used.credential_keys])
         except ValueError as error:
             found.append(Finding("CREDENTIAL_KEYS", str(error), make))
-    if used.database.portal is not None and used.database.owner is None:
-        separate = "Give each process a settings file of its own; see docs/operations.md."
-        if used.credential_keys:
-            found.append(Finding("CREDENTIAL_KEYS", "A portal process holds the keys of tenants' clouds.", separate))
-        if used.openstack is not None and used.openstack.administrator_password is not None:
-            found.append(Finding("OPENSTACK", "A portal process holds the cloud's administrator.", separate))
-    is_worker_alone = used.database.worker is not None and used.database.provisioner is None
-    if is_worker_alone and used.openstack is not None and used.openstack.administrator_password is not None:
-        problem = "The tenants' worker holds the cloud's administrator."
-        found.append(Finding("OPENSTACK", problem, "Only the provisioner may."))
-    return found
+    return found + _check_separation(used)
+
+
+def _check_separation(used: Settings) -> list[Finding]:
+    """Look whether a process holds what only another may have: a breach of it would be one of both."""
+    separate = "Give each process a settings file of its own; see docs/settings.md."
+    has_administrator = used.openstack is not None and used.openstack.administrator_password is not None
+    if used.database.owner is not None or used.database.administrator is not None:
+        process, forbidden = "The process that migrates", {"PEPPER", "CREDENTIAL_KEYS", "OPENSTACK"}
+    else:
+        roles = [role for role in APPLICATION_ROLES if getattr(used.database, role.short) is not None]
+        if len(roles) > 1:
+            names = " and ".join(role.value for role in roles)
+            return [Finding("DATABASE", f"This process can be {names}.", separate)]
+        role = roles[0] if roles else None
+        process = f"A process of {role}"
+        forbidden = (
+            {
+                DatabaseRole.PORTAL: {"CREDENTIAL_KEYS", "OPENSTACK"},
+                DatabaseRole.OPERATOR: {"CREDENTIAL_KEYS", "OPENSTACK"},
+                DatabaseRole.WORKER: {"PEPPER", "OPENSTACK"},
+                DatabaseRole.PROVISIONER: {"PEPPER"},
+            }.get(role, set())
+            if role
+            else set()
+        )
+    held = {
+        "PEPPER": (used.pepper is not None, "the pepper of passwords"),
+        "CREDENTIAL_KEYS": (bool(used.credential_keys), "the keys of tenants' clouds"),
+        "OPENSTACK": (has_administrator, "the cloud's administrator"),
+    }
+    return [
+        Finding(name, f"{process} holds {what}.", separate)
+        for name, (is_held, what) in held.items()
+        if is_held and name in forbidden
+    ]
+
+
+def _has_anything(used: Settings) -> bool:
+    """Whether the settings name anything that can be looked at."""
+    urls = (
+        used.database.administrator,
+        used.database.owner,
+        *(getattr(used.database, r.short) for r in APPLICATION_ROLES),
+    )
+    return any(urls) or used.pepper is not None or bool(used.credential_keys) or used.openstack is not None
 
 
 async def check_databases(used: Settings) -> list[Finding]:
@@ -124,21 +165,36 @@ def _check_queue(connection: psycopg.Connection[Any], role: DatabaseRole) -> lis
         DatabaseRole.WORKER: ("resources", "tenant"),
         DatabaseRole.PROVISIONER: ("provisioning", "platform"),
     }[role]
-    alive = connection.execute(
-        "SELECT 1 FROM jobs.procrastinate_workers WHERE last_heartbeat > now() - interval '1 minute' LIMIT 1"
-    ).fetchone()
-    late = connection.execute(
-        "SELECT 1 FROM jobs.procrastinate_jobs WHERE queue_name = %s AND status = 'todo' "
-        "AND coalesce(scheduled_at, now()) < now() - interval '2 minutes' LIMIT 1",
-        (queue,),
-    ).fetchone()
     start = f"Start one: platforma worker --plane {plane}"
     found = []
-    if alive is None:
-        found.append(Finding("workers", "No worker has been heard of for a minute.", start))
-    if late is not None:
-        found.append(Finding(f"queue {queue}", "Jobs have waited for more than two minutes.", start))
+    for query, problem in (
+        (
+            "SELECT 1 WHERE NOT EXISTS (SELECT FROM jobs.procrastinate_workers w "
+            "WHERE w.last_heartbeat > now() - interval '1 minute')",
+            "No worker has been heard of for a minute.",
+        ),
+        (_WAITING, "Jobs have waited for more than two minutes, though nothing is in their way: no worker takes them."),
+        (_ABANDONED, "Jobs are in the hands of a worker that has not been heard of for a minute."),
+    ):
+        if connection.execute(query, {"queue": queue}).fetchone():
+            found.append(Finding(f"queue {queue}", problem, start))
     return found
+
+
+_WAITING = """
+    SELECT 1 FROM jobs.procrastinate_jobs j
+    WHERE j.queue_name = %(queue)s AND j.status = 'todo'
+      AND coalesce(j.scheduled_at, (
+          SELECT max(e.at) FROM jobs.procrastinate_events e WHERE e.job_id = j.id)) < now() - interval '2 minutes'
+      AND NOT EXISTS (SELECT FROM jobs.procrastinate_jobs d WHERE d.lock = j.lock AND d.status = 'doing')
+    LIMIT 1
+"""
+_ABANDONED = """
+    SELECT 1 FROM jobs.procrastinate_jobs j LEFT JOIN jobs.procrastinate_workers w ON w.id = j.worker_id
+    WHERE j.queue_name = %(queue)s AND j.status = 'doing'
+      AND coalesce(w.last_heartbeat, '-infinity') < now() - interval '1 minute'
+    LIMIT 1
+"""
 
 
 def _check_portals(connection: psycopg.Connection[Any]) -> list[Finding]:

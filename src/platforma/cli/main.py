@@ -1,4 +1,4 @@
-"""The commands that run processes and look after the installation; the operator's acts are in the other modules."""
+"""Platforma: a white-label cloud with tenant isolation at six layers."""
 
 from typing import Annotated, Any
 
