@@ -19,6 +19,8 @@ def main() -> int:
     parser.add_argument("--operator-port", type=int, default=8081)
     parser.add_argument("--state", type=Path, default=Path(os.environ.get("PLATFORMA_STATE", DEFAULT_STATE)))
     options = parser.parse_args()
+    if options.port == options.operator_port:
+        parser.error("The portals and the operator's plane need a port each.")
     stack = Stack(options.state.resolve(), options.port, options.operator_port)
     try:
         if options.command == "up":

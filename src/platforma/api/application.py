@@ -9,7 +9,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Lifespan
 
 from platforma.api.edge import Edge
-from platforma.api.problems import install_problem_handlers
+from platforma.api.problems import ProblemDocument, install_problem_handlers
 from platforma.settings import Settings
 
 
@@ -50,7 +50,10 @@ class Application(FastAPI):
                 routes=self.routes,
                 openapi_version=self.openapi_version,
             )
-            schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+            components = document.setdefault("components", {})
+            schemas = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+            components.setdefault("schemas", {}).update(schemas.pop("$defs", {}) | {"ProblemDocument": schemas})
+            schemes = components.setdefault("securitySchemes", {})
             schemes["session"] = {"type": "apiKey", "in": "cookie", "name": self._cookie}
             self.openapi_schema = document
         return self.openapi_schema

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints
 
 
 def _printable(text: str) -> str:
@@ -23,6 +23,16 @@ Name = Annotated[
 Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000), AfterValidator(_text)]
 
 
+ShortDescription = Annotated[str, StringConstraints(strip_whitespace=True, max_length=255), AfterValidator(_text)]
+"""A description that the cloud keeps too, and no longer than it takes."""
+
+
+Integer = Annotated[int, Strict()]
+"""A number as JSON writes one: neither a text nor a truth."""
+Boolean = Annotated[bool, Strict()]
+"""`true` or `false`: neither a text nor a number."""
+
+
 class Input(BaseModel):
     """What comes in: unknown fields are refused, so that none is silently ignored."""
 
@@ -35,4 +45,4 @@ class Output(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-__all__ = ["Description", "Field", "Input", "Name", "Output"]
+__all__ = ["Boolean", "Description", "Field", "Input", "Integer", "Name", "Output", "ShortDescription"]

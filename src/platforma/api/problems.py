@@ -126,7 +126,10 @@ def _unavailable_or(problem: Problem) -> JSONResponse:
 def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI `responses` for these problem statuses."""
     return {
-        status: {"model": ProblemDocument, "content": {PROBLEM_MEDIA_TYPE: {}}, "description": _TITLES[status]}
+        status: {
+            "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+            "description": _TITLES[status],
+        }
         for status in statuses
     }
 

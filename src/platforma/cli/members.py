@@ -42,8 +42,21 @@ def invite_member(
 
     invited, address = run(work())
     link = f"{address}/invitation/{invited.token}"
-    result = {"member_id": invited.member_id, "email": invited.email, "token": invited.token, "link": link}
-    show(result, as_json, f"Give this link to {invited.email}:\n{link}")
+    result = {
+        "member_id": invited.member_id,
+        "email": invited.email,
+        "role": invited.role,
+        "is_new": invited.is_new,
+        "token": invited.token,
+        "link": link,
+    }
+    words = f"Give this link to {invited.email}:\n{link}"
+    if not invited.is_new:
+        words = (
+            f"{invited.email} is a member already, and stays {invited.role}. With this link that person, and whoever "
+            f"else has it, sets a new password:\n{link}"
+        )
+    show(result, as_json, words)
 
 
 @app.command("list")

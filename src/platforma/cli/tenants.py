@@ -9,7 +9,20 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 from sqlalchemy import select
 
-from platforma.cli.console import Json, Reason, Yes, act, confirm, fail, operator_database, run, show, show_table
+from platforma.api.fields import Input, Name
+from platforma.cli.console import (
+    Json,
+    Reason,
+    Yes,
+    act,
+    checked,
+    confirm,
+    fail,
+    operator_database,
+    run,
+    show,
+    show_table,
+)
 from platforma.database.database import Database
 from platforma.operations.models import Operation, OperationStatus, Plane
 from platforma.portal.models import Portal
@@ -22,6 +35,13 @@ app = typer.Typer(help="Tenants: onboarding, suspension, offboarding.", no_args_
 PortalName = Annotated[str, typer.Argument(help="The portal's short name.")]
 TenantName = Annotated[str, typer.Argument(help="The tenant's name at that portal.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the operation to its end; exit code 1 if it fails.")]
+
+
+class _NewTenant(Input):
+    """The name of a new tenant, as the operator's API takes it."""
+
+    name: Name
+
 
 POLL_SECONDS = 0.5
 LOOK_SECONDS = 5.0
@@ -39,6 +59,7 @@ def create_tenant(
 ) -> None:
     """Create a tenant and onboard it in the cloud: a project, a credential, quotas, a first network."""
     quotas = dict(_quota(item) for item in quota or [])
+    name = checked(_NewTenant, name=name).name
 
     async def work() -> UUID:
         async with operator_database() as database:

@@ -52,7 +52,7 @@ class CloudQuotaExceeded(CloudError):
 class CloudRefused(CloudError):
     """The cloud will not do this, however often it is asked (400, 403, 422)."""
 
-    sentence = "The cloud refuses this."
+    sentence = "The cloud refuses what was asked for."
 
 
 class CloudNotFound(CloudError):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
-from platforma.api.fields import Description, Input, Name, Output
+from platforma.api.fields import Boolean, Description, Input, Name, Output
 from platforma.api.lists import ListQuery, ResourceQuery
 from platforma.compute.public_keys import LONGEST_KEY, parse_public_key
 from platforma.operations.schemas import Accepted, ResourceOut
@@ -103,7 +103,7 @@ class ServerChange(Input):
 class RebootRequest(Input):
     """How to reboot: by asking the operating system, or `hard`, as if by pulling the plug."""
 
-    hard: bool = False
+    hard: Boolean = False
 
 
 class ServerQuery(ResourceQuery):

@@ -98,6 +98,8 @@ class OperatorBinding:
     actor: str
     action: str
     reason: str
+    target: str | None = None
+    """Whom or what in the tenant the act is about."""
 
     def bind(self, connection: Connection) -> UUID | None:
         """See Binding."""
@@ -108,5 +110,6 @@ class OperatorBinding:
             actor=self.actor,
             action=self.action,
             reason=self.reason,
+            target=self.target,
         )
         return row.tenant_id if row else None

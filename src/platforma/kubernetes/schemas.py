@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from platforma.api.fields import Description, Input, Name, Output
+from platforma.api.fields import Description, Input, Integer, Name, Output
 from platforma.api.lists import ListQuery, ResourceQuery
 from platforma.kubernetes.models import ClusterStatus
 from platforma.operations.schemas import OperationOut, ResourceOut
@@ -29,9 +29,9 @@ NamespaceName = Annotated[
     StringConstraints(min_length=1, max_length=30, pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$"),
     Field(description="Lower-case letters, digits and hyphens; begins with a letter.", examples=["web"]),
 ]
-Vcpus = Annotated[int, Field(ge=1, le=LARGEST_VCPUS, description="The most that all its pods may ask for.")]
-RamMib = Annotated[int, Field(ge=128, le=LARGEST_RAM_MIB, description="The most that all its pods may ask for.")]
-Pods = Annotated[int, Field(ge=1, le=MOST_PODS, description="How many pods there may be.")]
+Vcpus = Annotated[Integer, Field(ge=1, le=LARGEST_VCPUS, description="The most that all its pods may ask for.")]
+RamMib = Annotated[Integer, Field(ge=128, le=LARGEST_RAM_MIB, description="The most that all its pods may ask for.")]
+Pods = Annotated[Integer, Field(ge=1, le=MOST_PODS, description="How many pods there may be.")]
 
 _LABEL_PART = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 _LABEL_PREFIX = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?"
@@ -125,8 +125,8 @@ class OpeningCreate(Input):
     from_namespace_id: UUID
     pod_labels: PodLabels = Field(default_factory=dict, examples=[{"app": "web"}])
     protocol: Protocol = "TCP"
-    port: int = Field(ge=1, le=65535, examples=[443])
-    end_port: int | None = Field(default=None, ge=1, le=65535, description="The last port of a range.")
+    port: Integer = Field(ge=1, le=65535, examples=[443])
+    end_port: Integer | None = Field(default=None, ge=1, le=65535, description="The last port of a range.")
     description: Description = ""
 
     @model_validator(mode="after")
@@ -206,7 +206,7 @@ class KubeconfigCreate(Input):
 
     name: Annotated[Name, Field(examples=["laptop"])]
     cluster_id: UUID | None = None
-    lifetime_seconds: int = Field(default=3600, ge=SHORTEST_LIFETIME, le=LONGEST_LIFETIME)
+    lifetime_seconds: Integer = Field(default=3600, ge=SHORTEST_LIFETIME, le=LONGEST_LIFETIME)
 
 
 class KubeconfigOut(ResourceOut):

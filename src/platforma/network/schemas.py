@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from platforma.api.fields import Description, Input, Name, Output
+from platforma.api.fields import Boolean, Description, Input, Integer, Name, Output, ShortDescription
 from platforma.operations.schemas import ResourceOut
 
 
@@ -48,7 +48,7 @@ class SubnetCreate(Input):
     name: Name | None = None
     cidr: SubnetCidr = Field(examples=["10.20.0.0/24"])
     gateway_ip: Address | None = Field(default=None, description="The first address of the range if left out.")
-    has_dhcp: bool = True
+    has_dhcp: Boolean = True
     dns_nameservers: list[Address] = Field(default_factory=list, max_length=5)
     router_id: UUID | None = None
 
@@ -92,13 +92,13 @@ class RouterCreate(Input):
 
     name: Name
     description: Description = ""
-    has_external_gateway: bool = True
+    has_external_gateway: Boolean = True
 
 
 class RouterChange(NameChange):
     """What can be changed of a router."""
 
-    has_external_gateway: bool = Field(default=None)  # type: ignore[assignment]
+    has_external_gateway: Boolean = Field(default=None)  # type: ignore[assignment]
 
 
 class SubnetOut(ResourceOut):
@@ -135,11 +135,11 @@ class RuleCreate(Input):
     direction: Literal["ingress", "egress"] = "ingress"
     ethertype: Literal["IPv4", "IPv6"] = "IPv4"
     protocol: Protocol | None = Field(default=None, description="Any protocol if left out.")
-    port_range_min: int | None = Field(default=None, ge=0, le=65535, description="ICMP: the type.")
-    port_range_max: int | None = Field(default=None, ge=0, le=65535, description="ICMP: the code.")
+    port_range_min: Integer | None = Field(default=None, ge=0, le=65535, description="ICMP: the type.")
+    port_range_max: Integer | None = Field(default=None, ge=0, le=65535, description="ICMP: the code.")
     remote_ip_prefix: Cidr | None = Field(default=None, examples=["203.0.113.0/24"])
     remote_group_id: UUID | None = None
-    description: Description = ""
+    description: ShortDescription = ""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

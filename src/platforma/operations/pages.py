@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from platforma.operations import endpoints, service
 from platforma.operations.endpoints import Reads, Retries
@@ -30,7 +31,9 @@ RESOURCE_PATHS = {
 
 
 class OperationsQuery(PageListQuery, OperationQuery):
-    """The address of a list of operations."""
+    """The address of a list of operations, the newest first if nothing else is said."""
+
+    sort: str = Field(default="-created_at", pattern=r"^-?[a-z_]{1,40}$")
 
 
 @operations.get("")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints, field_validator
 
-from platforma.api.fields import Input, Name, Output
+from platforma.api.fields import Boolean, Input, Name, Output
 from platforma.api.lists import ListQuery, ResourceQuery
 from platforma.authentication.permissions import Role
 from platforma.authentication.schemas import Email
@@ -97,7 +97,7 @@ class DomainCreate(Input):
     """One more host."""
 
     host: Host
-    is_canonical: bool = Field(default=False, description="Make links with this host from now on.")
+    is_canonical: Boolean = Field(default=False, description="Make links with this host from now on.")
 
 
 class PriceIn(Input):
@@ -228,6 +228,8 @@ class InvitationOut(Output):
     member_id: UUID
     email: str
     link: str
+    role: str = Field(description="What the person may do. Whoever was a member before keeps the role.")
+    is_new: bool = Field(description="False for a member that was: with the link that member sets a new password.")
 
 
 class AuditQuery(ListQuery):

@@ -90,7 +90,9 @@ async def invite_member(tenant_id: UUID, body: Invitation, acting: Signed) -> In
     invited, link = await service.invite_member(
         acting, tenant_id, email=body.email, name=body.name, role=body.role, reason=body.reason
     )
-    return InvitationOut(member_id=invited.member_id, email=invited.email, link=link)
+    return InvitationOut(
+        member_id=invited.member_id, email=invited.email, role=invited.role, is_new=invited.is_new, link=link
+    )
 
 
 @tenants.post("/{tenant_id}/members/{member_id}/suspend", status_code=204)

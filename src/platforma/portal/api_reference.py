@@ -45,9 +45,8 @@ class Endpoint:
 
     def curl(self, base: str) -> str:
         """Return the call as a command line."""
-        lines = [f"curl -b cookies.txt {base}{self.path}"]
-        if self.method != "GET":
-            lines[0] = f"curl -b cookies.txt -X {self.method} {base}{self.path}"
+        verb = "" if self.method == "GET" else f" -X {self.method}"
+        lines = [f'curl -H "cookie: $session"{verb} {base}{self.path}']
         if self.example is not None:
             lines.append("  -H 'content-type: application/json'")
             lines.append(f"  -d '{json.dumps(self.example)}'")

@@ -173,7 +173,7 @@ async def detach_volume(volume_id: UUID, writing: Writes) -> Response:
 async def show_delete_volume(volume_id: UUID, request: Request, reading: Plans) -> Response:
     """Ask whether a volume shall go."""
     volume = await get_resource(reading.session, Volume, volume_id)
-    lost = (f"All {volume.size_gib} GiB are erased. Nobody can bring them back.",)
+    lost = (f"All {volume.size_gib} GiB are deleted. Nobody can bring them back.",)
     at = f"/volumes/{volume_id}"
     return show_deletion(request, reading, volume, kind="volume", at=at, consequences=lost)
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from platforma.api.fields import Description, Input, Name, Output
+from platforma.api.fields import Description, Input, Integer, Name, Output
 from platforma.api.lists import ResourceQuery
 from platforma.operations.schemas import ResourceOut
 
@@ -22,7 +22,7 @@ class VolumeCreate(Input):
 
     name: Name
     description: Description = ""
-    size_gib: int = Field(ge=1, le=LARGEST_VOLUME_GIB)
+    size_gib: Integer = Field(ge=1, le=LARGEST_VOLUME_GIB)
 
 
 class VolumeChange(Input):
@@ -37,7 +37,7 @@ class VolumeChange(Input):
 class VolumeExtend(Input):
     """A larger size."""
 
-    size_gib: int = Field(ge=1, le=LARGEST_VOLUME_GIB, examples=[20])
+    size_gib: Integer = Field(ge=1, le=LARGEST_VOLUME_GIB, examples=[20])
 
 
 class VolumeAttach(Input):

@@ -42,9 +42,9 @@ class OperatorAct:
     actor: str
     reason: str
 
-    def on(self, tenant_id: UUID, action: str) -> OperatorBinding:
-        """Return the way into one tenant's rows for one act."""
-        return OperatorBinding(tenant_id, self.actor, action, self.reason)
+    def on(self, tenant_id: UUID, action: str, target: str | None = None) -> OperatorBinding:
+        """Return the way into one tenant's rows for one act, on a target within the tenant."""
+        return OperatorBinding(tenant_id, self.actor, action, self.reason, target)
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,9 @@ class Invited:
 
     member_id: UUID
     email: str
+    role: str
+    is_new: bool
+    """Whether there was no such member before: with the token, the member that was sets a new password."""
     token: str
 
 
@@ -125,8 +128,9 @@ async def invite_member(
     address = normalize_email(email)
     token = new_token()
     try:
-        async with _opened(database, act, tenant_id, "member.invite") as session:
+        async with _opened(database, act, tenant_id, "member.invite", address) as session:
             member = await session.scalar(select(Member).where(Member.email == address))
+            is_new = member is None
             if member is None:
                 member = Member(email=address, name=name, role=role)
                 session.add(member)
@@ -134,7 +138,7 @@ async def invite_member(
             await session.call_gate(
                 "create_invitation", member=member.id, token=token, lifetime_seconds=INVITATION_SECONDS
             )
-            return Invited(member.id, address, token)
+            return Invited(member.id, address, member.role, is_new, token)
     except IntegrityError as error:
         raise SignInNameTaken(f"{address} has an account at this portal, with another tenant.") from error
 
@@ -164,7 +168,7 @@ async def resume_tenant(database: Database, act: OperatorAct, tenant_id: UUID) -
 
 async def suspend_member(database: Database, act: OperatorAct, tenant_id: UUID, who: str | UUID) -> None:
     """Shut one member out on the next request, named by e-mail or id. Raises UnknownTenant or UnknownMember."""
-    async with _opened(database, act, tenant_id, "member.suspend") as session:
+    async with _opened(database, act, tenant_id, "member.suspend", str(who)) as session:
         member = await _get_member(session, who)
         member.status = "suspended"
         await _end_sessions(session, member_id=member.id)
@@ -172,7 +176,7 @@ async def suspend_member(database: Database, act: OperatorAct, tenant_id: UUID, 
 
 async def resume_member(database: Database, act: OperatorAct, tenant_id: UUID, who: str | UUID) -> None:
     """Let a suspended member sign in again."""
-    async with _opened(database, act, tenant_id, "member.resume") as session:
+    async with _opened(database, act, tenant_id, "member.resume", str(who)) as session:
         member = await _get_member(session, who)
         if member.status == "suspended":
             member.status = "active"
@@ -182,7 +186,8 @@ async def revoke_sessions(
     database: Database, act: OperatorAct, tenant_id: UUID, *, email: str | None = None, session_id: UUID | None = None
 ) -> int:
     """End sessions on their next request: all of the tenant, one member's, or one; return how many ended."""
-    async with _opened(database, act, tenant_id, "session.revoke") as session:
+    target = email or (str(session_id) if session_id else None)
+    async with _opened(database, act, tenant_id, "session.revoke", target) as session:
         member_id = (await _get_member(session, email)).id if email is not None else None
         return await _end_sessions(session, member_id=member_id, session_id=session_id)
 
@@ -221,10 +226,12 @@ async def offboard_tenant(database: Database, act: OperatorAct, tenant_id: UUID)
 
 
 @asynccontextmanager
-async def _opened(database: Database, act: OperatorAct, tenant_id: UUID, action: str) -> AsyncIterator[WriteSession]:
+async def _opened(
+    database: Database, act: OperatorAct, tenant_id: UUID, action: str, target: str | None = None
+) -> AsyncIterator[WriteSession]:
     """Open a tenant for one act of an operator; raises UnknownTenant."""
     try:
-        async with database.write(act.on(tenant_id, action)) as session:
+        async with database.write(act.on(tenant_id, action, target)) as session:
             yield session
     except NotBoundError as error:
         raise UnknownTenant from error

@@ -82,7 +82,8 @@ $$;
 
 -- Binds an operator's transaction to a tenant. Who did it and why is written, in the same transaction, to the
 -- operators' audit log and to the tenant's own.
-CREATE OR REPLACE FUNCTION gate.open_tenant(tenant uuid, actor text, action text, reason text)
+CREATE OR REPLACE FUNCTION gate.open_tenant(
+    tenant uuid, actor text, action text, reason text, target text DEFAULT NULL)
 RETURNS TABLE (tenant_id uuid, portal_id uuid, tenant_name text, tenant_status text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -98,9 +99,10 @@ BEGIN
     IF found.id IS NULL THEN
         RETURN;
     END IF;
-    INSERT INTO public.operator_audit (actor, action, tenant_id, reason) VALUES (actor, action, tenant, reason);
-    INSERT INTO public.audit_events (tenant_id, id, actor, action, details)
-    VALUES (tenant, gen_random_uuid(), 'operator ' || actor, action, jsonb_build_object('reason', reason));
+    INSERT INTO public.operator_audit (actor, action, tenant_id, reason, details)
+    VALUES (actor, action, tenant, reason, jsonb_strip_nulls(jsonb_build_object('target', target)));
+    INSERT INTO public.audit_events (tenant_id, id, actor, action, target, details)
+    VALUES (tenant, gen_random_uuid(), 'operator ' || actor, action, target, jsonb_build_object('reason', reason));
     PERFORM gate.bind(found.id);
     RETURN QUERY SELECT found.id, found.portal_id, found.name, found.status;
 END

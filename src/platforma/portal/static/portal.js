@@ -47,7 +47,7 @@
     notice.className = "notice notice-bad";
     notice.setAttribute("role", "alert");
     notice.dataset.offline = "";
-    notice.textContent = "The portal cannot be reached. It is tried again by itself.";
+    notice.textContent = "The portal cannot be reached at the moment. Nothing was sent: try again.";
     notices.replaceChildren(notice);
   });
   document.addEventListener("htmx:afterOnLoad", () => document.querySelector("[data-offline]")?.remove());
