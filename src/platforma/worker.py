@@ -26,6 +26,7 @@ import platforma.models  # noqa: F401 (completes the metadata, which offboarding
 from platforma.clouds.openstack import CloudPool, Clouds
 from platforma.database.database import Database
 from platforma.database.engine import libpq_dsn
+from platforma.kubernetes.onboarding import keep_clusters
 from platforma.operations.cloud_access import CloudAccess, cloud_access
 from platforma.operations.engine import Engine
 from platforma.operations.models import Plane
@@ -102,7 +103,12 @@ class Worker:
     async def _work(self) -> None:
         """Work with one registration of this worker, until it has to stop or loses the database."""
         app = self._application()
-        async with app.open_async(), self._beside(self._reaper.run()), self._beside(self._keep_catalogue()):
+        async with (
+            app.open_async(),
+            self._beside(self._reaper.run()),
+            self._beside(self._keep_catalogue()),
+            self._beside(self._keep_clusters()),
+        ):
             working = asyncio.ensure_future(
                 app.run_worker_async(
                     queues=[QUEUES[self._plane]],
@@ -130,6 +136,10 @@ class Worker:
     async def _keep_catalogue(self) -> None:
         if self._plane is Plane.PLATFORM:
             await keep_catalogue(self._database, self._access, self._executor)
+
+    async def _keep_clusters(self) -> None:
+        if self._plane is Plane.PLATFORM:
+            await keep_clusters(self._database, self._access, self._executor)
 
     @contextlib.asynccontextmanager
     async def _beside(self, duty: Coroutine[Any, Any, None]) -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from platforma.authentication.principals import SessionBinding
+from platforma.clouds.kubernetes.fake import FakeClusters
 from platforma.clouds.openstack.fake import FakeCall, FakeCloud
 from platforma.database.database import Database
 from platforma.database.tenant_session import WriteSession
@@ -69,6 +70,7 @@ class Stage:
 
     databases: Databases
     cloud: FakeCloud = field(default_factory=FakeCloud)
+    clusters: FakeClusters = field(default_factory=FakeClusters)
     clock: SetClock = field(default_factory=SetClock)
     settings: WorkerSettings = SETTINGS
     seam: Callable[[str], None] = lambda _: None
@@ -81,7 +83,9 @@ class Stage:
     @property
     def access(self) -> CloudAccess:
         """Access to the cloud, with the administrator's credential: the fake one, unless a real one was given."""
-        return self.real_access or CloudAccess(self.cloud, self.cloud.settings, self.keys, self.cloud.administrator)
+        return self.real_access or CloudAccess(
+            self.cloud, self.cloud.settings, self.keys, self.cloud.administrator, self.clusters
+        )
 
     def engine(self, plane: Plane = Plane.TENANT, reconcilers: Reconcilers | None = None) -> Engine:
         """Return an engine of a plane, as a worker process would make it."""

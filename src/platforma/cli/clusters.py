@@ -1,6 +1,7 @@
 """`platforma cluster`."""
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from platforma.cli.console import Json, Reason, Yes, acting, checked, confirm, f
 from platforma.kubernetes.models import Cluster, ClusterStatus
 from platforma.operator import clusters as service
 from platforma.operator.routes import Acting
-from platforma.operator.schemas import ClusterCreate, ClusterOut, ClusterQuery, KubeconfigChange
+from platforma.operator.schemas import ClusterChange, ClusterCreate, ClusterOut, ClusterQuery, KubeconfigChange
 
 app = typer.Typer(help="Kubernetes clusters in which tenants have namespaces.", no_args_is_help=True)
 
@@ -26,6 +27,15 @@ Kubeconfig = Annotated[
         dir_okay=False,
     ),
 ]
+Options = Annotated[
+    Path | None,
+    typer.Option(
+        "--options",
+        help="What cannot be seen in the cluster, as JSON: see docs/kubernetes.md.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the examination; exit code 1 unless it is ready then.")]
 
 POLL_SECONDS = 0.3
@@ -34,10 +44,15 @@ WAIT_SECONDS = 120.0
 
 @app.command("add")
 def add_cluster(
-    name: Name, kubeconfig: Kubeconfig, wait: Wait = False, reason: Reason = None, as_json: Json = False
+    name: Name,
+    kubeconfig: Kubeconfig,
+    options: Options = None,
+    wait: Wait = False,
+    reason: Reason = None,
+    as_json: Json = False,
 ) -> None:
     """Connect a cluster. A provisioner examines it, and tenants can use it when it is ready."""
-    wanted = checked(ClusterCreate, name=name, kubeconfig=_read(kubeconfig))
+    wanted = checked(ClusterCreate, name=name, kubeconfig=_read(kubeconfig), options=_read_options(options))
     _act(lambda operator: service.add_cluster(operator, wanted), wait, reason, as_json, "connected")
 
 
@@ -62,6 +77,23 @@ def check_cluster(name: Name, wait: Wait = False, reason: Reason = None, as_json
         return await service.check_cluster(operator, await service.find_cluster_id(operator, name))
 
     _act(check, wait, reason, as_json, "being examined")
+
+
+@app.command("change")
+def change_cluster(
+    name: Name,
+    options: Options = None,
+    wait: Wait = False,
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Replace what was said of a cluster, by nothing if no options are given; it is examined again."""
+    wanted = checked(ClusterChange, options=_read_options(options))
+
+    async def change(operator: Acting) -> Cluster:
+        return await service.change_cluster(operator, await service.find_cluster_id(operator, name), wanted)
+
+    _act(change, wait, reason, as_json, "changed")
 
 
 @app.command("replace")
@@ -114,6 +146,13 @@ async def _wait(operator: Acting, cluster: Cluster) -> Cluster:
         await asyncio.sleep(POLL_SECONDS)
         cluster = await service.get_cluster(operator, cluster.id)
     return cluster
+
+
+def _read_options(path: Path | None) -> Any:
+    try:
+        return json.loads(_read(path)) if path is not None else {}
+    except ValueError as error:
+        fail(f"{path}: {error}")
 
 
 def _read(path: Path) -> str:

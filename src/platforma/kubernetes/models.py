@@ -54,6 +54,8 @@ class Cluster(Touched, PlatformWide):
     name: Mapped[str] = mapped_column(unique=True)
     server: Mapped[str]
     """The address of its API server."""
+    options: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    """What the operator said about it, as `platforma.operator.schemas.ClusterSettings`."""
     status: Mapped[str] = mapped_column(server_default="checking")
     status_reason: Mapped[str | None]
     version: Mapped[str | None]

@@ -23,9 +23,7 @@ from platforma.kubernetes.schemas import (
     NamespaceQuery,
     OpeningCreate,
     PodLabels,
-    Pods,
     Protocol,
-    Vcpus,
 )
 from platforma.operations.latest import find_latest_operation, find_running_operations
 from platforma.operations.resources import get_resource
@@ -58,7 +56,9 @@ def _split_labels(text: object) -> object:
     return labels
 
 
+Vcpus = Annotated[int, Field(ge=1, le=LARGEST_VCPUS)]
 RamGib = Annotated[int, Field(ge=1, le=LARGEST_RAM_MIB // _MIB)]
+Pods = Annotated[int, Field(ge=1, le=MOST_PODS)]
 
 
 class NamespacesQuery(PageListQuery, NamespaceQuery):

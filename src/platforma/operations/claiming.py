@@ -9,13 +9,12 @@ from sqlalchemy import select
 
 from platforma.database.tenant_session import WriteSession
 from platforma.operations.claims import Claim
-from platforma.operations.cloud_access import OPENSTACK
 from platforma.operations.models import Operation, OperationStatus, Plane, Resource, ResourceStatus
 from platforma.operations.reconciling import Reconciler, Reconcilers
 from platforma.operations.recording import cancel_operation, end_without_resource, fail_operation
 from platforma.operations.service import defer_operation
 from platforma.operations.troubles import UNKNOWN_KIND
-from platforma.tenants.models import CloudCredential, Tenant, TenantStatus
+from platforma.tenants.models import Tenant, TenantStatus
 
 logger = structlog.get_logger(__name__)
 
@@ -45,17 +44,15 @@ async def claim_operation(
         logger.error("no reconciler", action=operation.action, kind=operation.resource_kind)
         return None
     resource = await _mark_resource(session, reconciler, operation.resource_id)
-    sealed = None
-    if plane is Plane.TENANT:
-        if await _is_held_by_tenant(session, operation, resource, now):
-            return None
-        sealed = await session.scalar(select(CloudCredential.sealed).where(CloudCredential.cloud == OPENSTACK))
-        if sealed is None:
-            await _wait(session, operation, "Your cloud is being set up", ONBOARDING_DELAY_SECONDS)
-            return None
+    if plane is Plane.TENANT and await _is_held_by_tenant(session, operation, resource, now):
+        return None
     view = await reconciler.load(session, operation.resource_id)
     if view is None:
         end_without_resource(operation, now=now)
+        return None
+    key = await reconciler.find_key(session, view)
+    if key is None:
+        await _wait(session, operation, "Your cloud is being set up", ONBOARDING_DELAY_SECONDS)
         return None
     operation.claim = token
     return Claim(
@@ -67,7 +64,7 @@ async def claim_operation(
         reconciler,
         operation.resource_id,
         view,
-        sealed,
+        key,
     )
 
 

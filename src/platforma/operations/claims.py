@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from platforma.operations.keys import Key
 from platforma.operations.models import Plane
 from platforma.operations.reconciling import Reconciler
 
@@ -20,4 +21,4 @@ class Claim:
     reconciler: Reconciler[Any, Any]
     resource_id: UUID
     view: Any
-    sealed: bytes | None
+    key: Key

@@ -1,17 +1,18 @@
-"""How a worker gets at a tenant's cloud: it unseals the tenant's own credential, and opens that one project."""
+"""How a worker gets at clouds: it unseals a credential, and opens a tenant's project or part of a cluster with it."""
 
 from typing import Any
 from uuid import UUID
 
-from platforma.clouds.openstack.errors import CloudCredentialInvalid
+from platforma.clouds.errors import CloudCredentialInvalid
+from platforma.clouds.kubernetes import ClusterAdministration, ClusterCredential, Clusters, TenantCluster
 from platforma.clouds.openstack.protocol import CloudAdministration, Clouds, ProjectCloud
 from platforma.clouds.openstack.resources import AdministratorCredential, OpenStackSettings, ProjectCredential
 from platforma.kit.crypto import KeyRing, UnsealError
+from platforma.kubernetes.sealing import access_owner, administrator_owner
+from platforma.operations.keys import AdministrationKey, ClusterKey, Key, NoKey, ProjectKey
 from platforma.operations.models import Plane
 from platforma.settings import OpenStackCloudSettings, Settings, SettingsError, need
-
-OPENSTACK = "openstack"
-"""As in `CloudCredential.cloud`."""
+from platforma.tenants.models import OPENSTACK
 
 
 class CloudAccess:
@@ -26,11 +27,18 @@ class CloudAccess:
         settings: OpenStackSettings,
         keys: KeyRing,
         administrator: AdministratorCredential | None = None,
+        clusters: Clusters | None = None,
     ) -> None:
         self._clouds = clouds
         self._settings = settings
         self._keys = keys
         self._administrator = administrator
+        self._clusters = clusters
+
+    @property
+    def public_key(self) -> bytes:
+        """The key to which operators seal what only the provisioner may open."""
+        return self._keys.public_key
 
     @property
     def has_external_network(self) -> bool:
@@ -55,13 +63,44 @@ class CloudAccess:
             raise SettingsError("This process has no administrator's credential of the cloud.")
         return self._clouds.open_administration(self._settings, self._administrator)
 
-    def open(self, plane: Plane, tenant_id: UUID, sealed: bytes | None) -> Any:
-        """Open what a reconciler of this plane works on."""
-        if plane is Plane.PLATFORM:
-            return self.open_administration()
-        if sealed is None:
-            raise CloudCredentialInvalid
-        return self.open_project(tenant_id, sealed)
+    def seal_cluster(self, cluster_id: UUID, credential: ClusterCredential) -> bytes:
+        """Encrypt the tenants' worker's credential of a cluster so that it opens for that cluster only."""
+        return self._keys.seal(credential.to_bytes(), owner=access_owner(cluster_id))
+
+    def open_cluster(self, tenant_id: UUID, key: ClusterKey) -> TenantCluster:
+        """Open a tenant's part of a cluster. Raises CloudCredentialInvalid if the key is another cluster's."""
+        try:
+            raw = self._keys.open(key.sealed, owner=access_owner(key.cluster_id))
+            credential = ClusterCredential.from_bytes(raw)
+        except (UnsealError, ValueError) as error:
+            raise CloudCredentialInvalid from error
+        return self._need_clusters().open_tenant(credential, tenant_id)
+
+    def open_cluster_administration(self, cluster_id: UUID, sealed: bytes) -> ClusterAdministration:
+        """Open a cluster with what an operator has sealed for the provisioner; raises CloudCredentialInvalid."""
+        try:
+            raw = self._keys.open_sealed_to(sealed, owner=administrator_owner(cluster_id))
+            credential = ClusterCredential.from_kubeconfig(raw.decode())
+        except (UnsealError, ValueError) as error:
+            raise CloudCredentialInvalid from error
+        return self._need_clusters().open_administration(credential)
+
+    def _need_clusters(self) -> Clusters:
+        if self._clusters is None:
+            raise SettingsError("This process opens no cluster.")
+        return self._clusters
+
+    def open(self, tenant_id: UUID, key: Key) -> Any:
+        """Open what a reconciler works on, or return None if that is no cloud."""
+        match key:
+            case ProjectKey():
+                return self.open_project(tenant_id, key.sealed)
+            case ClusterKey():
+                return self.open_cluster(tenant_id, key)
+            case AdministrationKey():
+                return self.open_administration()
+            case NoKey():
+                return None
 
 
 def openstack_settings(settings: OpenStackCloudSettings) -> OpenStackSettings:
@@ -89,7 +128,7 @@ def administrator_credential(settings: OpenStackCloudSettings) -> AdministratorC
     )
 
 
-def cloud_access(settings: Settings, clouds: Clouds, plane: Plane) -> CloudAccess:
+def cloud_access(settings: Settings, clouds: Clouds, plane: Plane, clusters: Clusters | None = None) -> CloudAccess:
     """Return the access of a worker process of this plane; raises SettingsError for what is missing."""
     if settings.openstack is None:
         raise SettingsError("Set PLATFORMA_OPENSTACK__AUTH_URL.")
@@ -100,6 +139,7 @@ def cloud_access(settings: Settings, clouds: Clouds, plane: Plane) -> CloudAcces
         openstack_settings(settings.openstack),
         KeyRing([key.get_secret_value() for key in settings.credential_keys]),
         administrator_credential(settings.openstack) if plane is Plane.PLATFORM else None,
+        clusters,
     )
 
 

@@ -143,7 +143,7 @@ class Engine:
             return INTERNAL_TROUBLE
 
     def _step(self, claim: Claim, fence: Fence) -> Step:
-        cloud = self._access.open(claim.plane, claim.tenant_id, claim.sealed)
+        cloud = self._access.open(claim.tenant_id, claim.key)
         step: Step = claim.reconciler.step(claim.view, fence.around(cloud))
         return step
 

@@ -26,6 +26,10 @@ REMOVALS = (".delete", ".offboard", ".revoke")
 """How actions end that have succeeded when their resource is gone."""
 
 
+ACCESS = "kubernetes_access"
+"""The kind of what is reconciled when members may no longer have their kubeconfigs."""
+
+
 class Plane(StrEnum):
     """Who carries an operation out: the tenants' worker, or the provisioner with the administrator's rights."""
 

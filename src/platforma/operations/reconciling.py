@@ -26,9 +26,13 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
+from sqlalchemy import select
+
 from platforma.database.tables import TenantOwned
 from platforma.database.tenant_session import TenantSession, WriteSession
+from platforma.operations.keys import AdministrationKey, Key, ProjectKey
 from platforma.operations.models import Plane, Resource
+from platforma.tenants.models import OPENSTACK, CloudCredential
 
 View = TypeVar("View")
 Cloud = TypeVar("Cloud")
@@ -104,7 +108,7 @@ class Reconciler(ABC, Generic[View, Cloud]):
     kind: ClassVar[str]
     """As in `Operation.resource_kind`."""
     plane: ClassVar[Plane] = Plane.TENANT
-    """`TENANT`: `step` gets the tenant's own ProjectCloud. `PLATFORM`: it gets CloudAdministration."""
+    """`TENANT`: `step` gets the tenant's own ProjectCloud. `PLATFORM`: it gets CloudAdministration. See `find_key`."""
     model: ClassVar[type[Resource] | None] = None
     """The row whose status the engine keeps, and deletes when the resource is gone."""
     leaves_nothing: ClassVar[bool] = False
@@ -113,6 +117,14 @@ class Reconciler(ABC, Generic[View, Cloud]):
     @abstractmethod
     async def load(self, session: TenantSession, resource_id: UUID) -> View | None:
         """Return what `step` needs to know, or None if the resource is no more. Changes nothing."""
+
+    async def find_key(self, session: TenantSession, view: View) -> Key | None:
+        """Return what opens the cloud that `step` gets, or None if the tenant has none yet. Changes nothing."""
+        if self.plane is Plane.PLATFORM:
+            return AdministrationKey()
+        statement = select(CloudCredential.sealed).where(CloudCredential.cloud == OPENSTACK)
+        sealed: bytes | None = await session.scalar(statement)
+        return None if sealed is None else ProjectKey(sealed)
 
     @abstractmethod
     def step(self, view: View, cloud: Cloud) -> Step:

@@ -3,6 +3,9 @@
 from typing import Any
 
 from platforma.compute.reconcile import KeyPairReconciler, ServerReconciler
+from platforma.kubernetes.reconcile import NamespaceReconciler
+from platforma.kubernetes.reconcile_access import AccessReconciler
+from platforma.kubernetes.reconcile_kubeconfigs import KubeconfigReconciler
 from platforma.network.reconcile import NetworkReconciler, RouterReconciler
 from platforma.network.reconcile_security_groups import SecurityGroupReconciler
 from platforma.operations.cloud_access import CloudAccess
@@ -21,6 +24,9 @@ def reconcilers_of(plane: Plane, access: CloudAccess) -> Reconcilers:
         KeyPairReconciler(),
         ServerReconciler(),
         VolumeReconciler(),
+        NamespaceReconciler(),
+        KubeconfigReconciler(),
+        AccessReconciler(),
         TenantReconciler(access),
     ]
     return Reconcilers(reconciler for reconciler in reconcilers if reconciler.plane is plane)

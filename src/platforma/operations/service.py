@@ -54,7 +54,8 @@ async def request_operation(
     """
     if plane is Plane.TENANT:
         is_deletion = action.endswith(".delete")
-        await _check_backlog(session, MOST_UNFINISHED_DELETIONS if is_deletion else MOST_UNFINISHED)
+        if not action.endswith(".revoke"):  # what ends somebody's access waits for nothing
+            await _check_backlog(session, MOST_UNFINISHED_DELETIONS if is_deletion else MOST_UNFINISHED)
     if isinstance(resource, Resource):
         resource = ResourceReference(resource_kind(type(resource)), await _flushed_id(session, resource), resource.name)
     operation = Operation(

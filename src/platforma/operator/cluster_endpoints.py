@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from platforma.api.lists import Page
 from platforma.operator import clusters as service
 from platforma.operator.routes import OperatorRoute, Signed
-from platforma.operator.schemas import ClusterCreate, ClusterOut, ClusterQuery, KubeconfigChange
+from platforma.operator.schemas import ClusterChange, ClusterCreate, ClusterOut, ClusterQuery, KubeconfigChange
 
 clusters = APIRouter(prefix="/clusters", tags=["Clusters"], route_class=OperatorRoute)
 
@@ -30,6 +30,12 @@ async def add_cluster(body: ClusterCreate, acting: Signed) -> ClusterOut:
 async def get_cluster(cluster_id: UUID, acting: Signed) -> ClusterOut:
     """One cluster."""
     return ClusterOut.model_validate(await service.get_cluster(acting, cluster_id))
+
+
+@clusters.patch("/{cluster_id}", status_code=202)
+async def change_cluster(cluster_id: UUID, body: ClusterChange, acting: Signed) -> ClusterOut:
+    """Say something else about a cluster. It is examined again; namespaces follow when they are next looked at."""
+    return ClusterOut.model_validate(await service.change_cluster(acting, cluster_id, body))
 
 
 @clusters.post("/{cluster_id}/check", status_code=202)

@@ -20,7 +20,7 @@ from platforma.kubernetes.sealing import administrator_owner
 from platforma.operator.errors import ClusterInUse, NoSealingKey, UnknownCluster
 from platforma.operator.portals import list_platform_page
 from platforma.operator.routes import Acting
-from platforma.operator.schemas import ClusterCreate, ClusterQuery
+from platforma.operator.schemas import ClusterChange, ClusterCreate, ClusterQuery
 from platforma.tenants.errors import NameTaken
 from platforma.tenants.models import OperatorAudit
 
@@ -51,7 +51,8 @@ async def find_cluster_id(acting: Acting, name: str) -> UUID:
 
 async def add_cluster(acting: Acting, wanted: ClusterCreate) -> Cluster:
     """Connect a cluster, which a provisioner then examines. Raises BadKubeconfig, NameTaken or NoSealingKey."""
-    cluster = Cluster(id=new_id(), name=wanted.name, server=read_server(wanted.kubeconfig))
+    options = wanted.options.model_dump(exclude_defaults=True)
+    cluster = Cluster(id=new_id(), name=wanted.name, server=read_server(wanted.kubeconfig), options=options)
     async with acting.database.platform() as session:
         session.add(cluster)
         try:
@@ -76,6 +77,19 @@ async def replace_kubeconfig(acting: Acting, cluster_id: UUID, kubeconfig: str) 
         await _seal(session, cluster, kubeconfig)
         _ask_for_check(cluster)
         session.add(_audit(acting, "cluster.replace_kubeconfig", cluster, server=server))
+        await session.flush()
+        await session.refresh(cluster)
+    return cluster
+
+
+async def change_cluster(acting: Acting, cluster_id: UUID, change: ClusterChange) -> Cluster:
+    """Say something else about a cluster; it is examined again. Raises UnknownCluster."""
+    options = change.options.model_dump(exclude_defaults=True)
+    async with acting.database.platform() as session:
+        cluster = await _get(session, cluster_id, is_locked=True)
+        cluster.options = options
+        _ask_for_check(cluster)
+        session.add(_audit(acting, "cluster.change", cluster, options=options))
         await session.flush()
         await session.refresh(cluster)
     return cluster

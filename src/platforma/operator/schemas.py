@@ -13,6 +13,8 @@ from platforma.authentication.permissions import Role
 from platforma.authentication.schemas import Email
 from platforma.kubernetes.kubeconfig_files import EXAMPLE_KUBECONFIG, LONGEST_FILE
 from platforma.kubernetes.models import ClusterStatus
+from platforma.kubernetes.schemas import PodLabels
+from platforma.network.schemas import Cidr
 from platforma.operations.schemas import OperationOut
 from platforma.tenants.models import TenantStatus
 from platforma.tenants.quotas import DEFAULT_QUOTAS
@@ -257,6 +259,10 @@ class ClusterQuery(ResourceQuery):
     status: ClusterStatus | None = None
 
 
+ObjectName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+ImageName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[a-z0-9][A-Za-z0-9._:/@-]*$")]
+
+
 Kubeconfig = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST_FILE),
@@ -265,11 +271,41 @@ Kubeconfig = Annotated[
 ]
 
 
+class ClusterSettings(Input):
+    """What there is to say about a cluster that cannot be seen in it."""
+
+    private_ranges: list[Cidr] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Closed to tenants' pods, besides what is private anywhere and the cluster's own.",
+    )
+    dns_namespace: ObjectName = "kube-system"
+    dns_labels: Annotated[PodLabels, Field(min_length=1)] = Field(
+        default_factory=lambda: {"k8s-app": "kube-dns"}, description="Of the pods that answer for DNS."
+    )
+    dns_addresses: list[Cidr] = Field(
+        default_factory=list, max_length=20, description="Of a DNS cache on the nodes, where there is one."
+    )
+    ingress_namespace: ObjectName | None = Field(
+        default=None, description="Whose pods reach namespaces that have hosts."
+    )
+    probe_image: ImageName = Field(
+        default="busybox:1.37", description="What the network is tried with; has sh, nc and sleep."
+    )
+
+
 class ClusterCreate(Input):
     """A cluster to be connected, with an administrator's kubeconfig."""
 
     name: ShortName
     kubeconfig: Kubeconfig
+    options: ClusterSettings = Field(default_factory=ClusterSettings)
+
+
+class ClusterChange(Input):
+    """Other settings of a cluster, in place of all that it has."""
+
+    options: ClusterSettings
 
 
 class KubeconfigChange(Input):
@@ -284,6 +320,7 @@ class ClusterOut(Output):
     id: UUID
     name: str
     server: str
+    options: dict[str, Any]
     status: ClusterStatus
     status_reason: str | None
     version: str | None

@@ -12,6 +12,8 @@ from platforma.authentication.permissions import Permission
 from platforma.authentication.principals import Principal
 from platforma.compute.models import Flavor, Server
 from platforma.database.tenant_session import ReadSession
+from platforma.kubernetes.clusters import has_clusters
+from platforma.kubernetes.models import Namespace
 from platforma.network.models import Network, Router, SecurityGroup
 from platforma.operations.models import Operation, OperationStatus, Plane, Resource
 from platforma.portal.rendering import render
@@ -37,6 +39,7 @@ class Kind:
     icon: str
     quota: str
     has_tile: bool = True
+    needs_kubernetes: bool = False
 
 
 KINDS = (
@@ -52,6 +55,16 @@ KINDS = (
         "/security-groups",
         "shield",
         "security_groups",
+    ),
+    Kind(
+        Namespace,
+        Permission.NAMESPACES_READ,
+        "Namespaces",
+        "Namespace",
+        "/namespaces",
+        "boxes",
+        "namespaces",
+        needs_kubernetes=True,
     ),
 )
 
@@ -116,8 +129,9 @@ async def look_around(session: ReadSession, principal: Principal) -> Overview:
     """Return the overview of what a member may see."""
     overview = Overview()
     quotas = await list_quotas(session)
+    has_kubernetes = await has_clusters(session)
     for kind in KINDS:
-        if principal.may(kind.permission):
+        if principal.may(kind.permission) and (has_kubernetes or not kind.needs_kubernetes):
             await _add_kind(session, overview, kind, quotas)
     if principal.may(Permission.SERVERS_READ):
         await _add_compute(session, overview, quotas)

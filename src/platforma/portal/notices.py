@@ -17,7 +17,7 @@ NOTICES = {
     "password-changed": "Your password is changed, and all your other sessions have ended.",
     "session-ended": "That session has ended.",
     "sessions-ended": "All your other sessions have ended.",
-    "member-changed": "The member is changed. A new role or a suspension ends the member's sessions at once.",
+    "member-changed": "The member is changed. A new role or a suspension ends sessions, and revokes kubeconfigs.",
     "member-signed-out": "The member is signed out everywhere.",
     "deletion-requested": "It is being deleted. The row goes when nothing is left of it.",
     "change-requested": "The change is being carried out.",

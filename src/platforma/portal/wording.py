@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from platforma.kit.clock import utc_now
+from platforma.operations.models import ACCESS
 
 
 class Badge(NamedTuple):
@@ -106,6 +107,8 @@ def is_moving(status: str) -> bool:
 def action_words(action: str, kind: str | None = None) -> str:
     """Say an operation's action for a person: `security_group.add_rule` is "Add rule to security group"."""
     subject, _, verb = action.partition(".")
+    if subject == ACCESS:
+        return "Revoke kubeconfigs that are not allowed any more"
     said = _VERBS.get(verb) or verb.replace("_", " ").capitalize()
     return f"{said} {(kind or subject).replace('_', ' ')}"
 

@@ -11,6 +11,7 @@ from platforma.authentication.permissions import MANAGEABLE, Role
 from platforma.authentication.principals import Principal
 from platforma.database.tenant_session import ReadSession, TenantSession, WriteSession
 from platforma.kit.problems import Conflict, Forbidden, Invalid, NotFound
+from platforma.kubernetes.kubeconfigs import revoke_kubeconfigs_of
 from platforma.tenants.models import AuditEvent, Member
 from platforma.tenants.schemas import MemberChange
 
@@ -59,6 +60,7 @@ async def change_member(session: WriteSession, principal: Principal, member_id: 
         setattr(member, field, value)
     if loses_power:
         await authentication.revoke_sessions(session, principal, member_id)
+        await revoke_kubeconfigs_of(session, principal, member_id)
     session.add(AuditEvent(actor=principal.email, action="member.change", target=member.email, details=changes))
     await session.flush()
     await session.refresh(member)

@@ -23,6 +23,9 @@ from platforma.database.tables import (
 )
 from platforma.kit.ids import new_id
 
+OPENSTACK = "openstack"
+"""As in `CloudCredential.cloud`."""
+
 
 class TenantStatus(StrEnum):
     """Where a tenant stands. An offboarded one is a tombstone: nothing of it is left but its name and the audit."""

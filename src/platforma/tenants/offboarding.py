@@ -3,28 +3,39 @@ the accounts, which have to be kept.
 
 The order closes the doors first. The members are gone already (`offboard_tenant`). Then every resource is marked for
 deletion and every operation is cancelled, so that no worker begins anything, and those with a step under way are waited
-for, because a cloud may honour a token for minutes after its user has gone; then the cloud's user goes, and its
-credentials with it; then the project is emptied and deleted; at last
-the rows, of every table that has tenants' rows.
+for, because a cloud may honour a token for minutes after its user has gone; then kubeconfigs are revoked, and the
+cloud's user goes, and its credentials with it; then namespaces are deleted in every cluster that has any, and then the
+project is emptied and deleted; at last the rows, of every table that has tenants' rows.
 """
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, update
+from collections.abc import Callable
 
+from sqlalchemy import ColumnElement, and_, delete, func, select, union, update
+
+from platforma.clouds.kubernetes import TenantCluster
 from platforma.clouds.openstack.errors import CloudNotFound
 from platforma.clouds.openstack.protocol import CloudAdministration
 from platforma.database.tables import Base, TenantOwned, tenant_tables
 from platforma.database.tenant_session import TenantSession, WriteSession
+from platforma.kubernetes.models import ClusterAccess, Kubeconfig, Namespace
+from platforma.operations.keys import ClusterKey
 from platforma.operations.models import Operation, OperationStatus, Plane, Resource, ResourceStatus
 from platforma.operations.reconciling import Step, again, gone
 from platforma.tenants.models import OperatorAudit, Tenant, TenantStatus
 from platforma.tenants.views import USER_GONE, TenantView, record_project
 
+OpenCluster = Callable[[ClusterKey], TenantCluster]
 
-def offboard(view: TenantView, cloud: CloudAdministration) -> Step:
+
+def offboard(view: TenantView, cloud: CloudAdministration, open_cluster: OpenCluster) -> Step:
     """Take one step of removing a tenant. What was made without having been recorded is found by its name."""
     credential = view.credential
     if not view.is_closed:
         return again(1, "Waiting for what is under way", progress=10, record=close_tenant)
+    clusters = [open_cluster(key) for key in view.clusters]
+    for cluster in clusters:
+        for kubeconfig_id in cluster.list_kubeconfigs():
+            cluster.revoke_kubeconfig(kubeconfig_id)
     if credential is None:
         project_id = cloud.ensure_project(view.id, description=view.name)
         return again(0, "Found the project", progress=15, record=record_project(project_id))
@@ -36,6 +47,9 @@ def offboard(view: TenantView, cloud: CloudAdministration) -> Step:
             return again(1, "Waiting for the user to go", progress=25)
         gone_user = {"user_id": USER_GONE, "sealed": None}
         return again(0, "Took the credential back", progress=30, changes={credential.row: gone_user})
+    namespaces = sum(_delete_namespaces(cluster) for cluster in clusters)
+    if namespaces:
+        return again(1, f"Waiting for {namespaces} namespaces to go", progress=40)
     left = _empty(credential.project_id, cloud)
     if left:
         return again(1, f"Waiting for {left} objects in the cloud to go", progress=50)
@@ -50,6 +64,23 @@ def _empty(project_id: str, cloud: CloudAdministration) -> int:
         return len(cloud.empty_project(project_id))
     except CloudNotFound:
         return 0
+
+
+def _delete_namespaces(cluster: TenantCluster) -> int:
+    """Delete every namespace of the tenant, whoever made it; return how many are left."""
+    found = [namespace for namespace in cluster.list_namespaces() if namespace.namespace_id is not None]
+    return sum(not cluster.delete_namespace(namespace.namespace_id) for namespace in found if namespace.namespace_id)
+
+
+async def find_clusters(session: TenantSession) -> tuple[ClusterKey, ...]:
+    """Return the keys of the clusters that the tenant's rows name."""
+    named = union(select(Namespace.cluster_id), select(Kubeconfig.cluster_id)).subquery()
+    statement = (
+        select(ClusterAccess.cluster_id, ClusterAccess.sealed)
+        .where(ClusterAccess.cluster_id.in_(select(named.c.cluster_id)))
+        .order_by(ClusterAccess.cluster_id)
+    )
+    return tuple(ClusterKey(cluster_id, sealed) for cluster_id, sealed in (await session.execute(statement)).all())
 
 
 async def close_tenant(session: WriteSession) -> None:

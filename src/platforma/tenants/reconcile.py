@@ -15,12 +15,12 @@ from sqlalchemy import select
 from platforma.clouds.openstack.protocol import CloudAdministration
 from platforma.database.tenant_session import TenantSession, WriteSession
 from platforma.network.models import Network, Router, SecurityGroup, SecurityGroupRule, Subnet
-from platforma.operations.cloud_access import OPENSTACK, CloudAccess
+from platforma.operations.cloud_access import CloudAccess
 from platforma.operations.models import Plane, Resource
 from platforma.operations.reconciling import Reconciler, Step, again, done
 from platforma.operations.service import request_operation
-from platforma.tenants.models import CloudCredential, Quota, Tenant, TenantStatus
-from platforma.tenants.offboarding import is_closed, offboard
+from platforma.tenants.models import OPENSTACK, CloudCredential, Quota, Tenant, TenantStatus
+from platforma.tenants.offboarding import find_clusters, is_closed, offboard
 from platforma.tenants.quotas import OPENSTACK_QUOTAS
 from platforma.tenants.views import CredentialView, TenantView, record_project
 
@@ -54,12 +54,13 @@ class TenantReconciler(Reconciler[TenantView, CloudAdministration]):
             credential,
             OPENSTACK_QUOTAS | {row.resource: row.maximum for row in quotas if row.resource in OPENSTACK_QUOTAS},
             is_closed=await is_closed(session),
+            clusters=await find_clusters(session) if tenant.status == TenantStatus.OFFBOARDING else (),
         )
 
     def step(self, view: TenantView, cloud: CloudAdministration) -> Step:
         """See Reconciler."""
         if view.status == TenantStatus.OFFBOARDING:
-            return offboard(view, cloud)
+            return offboard(view, cloud, lambda key: self._access.open_cluster(view.id, key))
         if view.status == TenantStatus.SUSPENDED:
             return again(60, "Waiting until the tenant is resumed")
         return self._onboard(view, cloud)

@@ -17,7 +17,7 @@ from platforma.database.tenant_session import WriteSession
 from platforma.kit.crypto import new_token
 from platforma.kit.ids import new_id
 from platforma.kit.problems import NotFound
-from platforma.operations.models import Operation, OperationStatus, Plane
+from platforma.operations.models import ACCESS, Operation, OperationStatus, Plane
 from platforma.operations.service import ResourceReference, defer_operation, queue_again, request_operation
 from platforma.portal.models import Portal
 from platforma.tenants.errors import (
@@ -144,11 +144,15 @@ async def invite_member(
 
 
 async def suspend_tenant(database: Database, act: OperatorAct, tenant_id: UUID) -> None:
-    """Shut a tenant out on the next request: sessions end, nobody signs in, its clouds are left as they are."""
+    """Shut a tenant out on the next request: sessions end, nobody signs in, kubeconfigs are revoked.
+
+    Its clouds are left as they are.
+    """
     async with _opened(database, act, tenant_id, "tenant.suspend") as session:
         tenant = await _get_tenant(session, {TenantStatus.ACTIVE, TenantStatus.ONBOARDING})
         tenant.status = TenantStatus.SUSPENDED
         await _end_sessions(session)
+        await _revoke_access(session, tenant.name, act)
 
 
 async def resume_tenant(database: Database, act: OperatorAct, tenant_id: UUID) -> None:
@@ -172,6 +176,7 @@ async def suspend_member(database: Database, act: OperatorAct, tenant_id: UUID, 
         member = await _get_member(session, who)
         member.status = "suspended"
         await _end_sessions(session, member_id=member.id)
+        await _revoke_access(session, member.email, act)
 
 
 async def resume_member(database: Database, act: OperatorAct, tenant_id: UUID, who: str | UUID) -> None:
@@ -267,6 +272,17 @@ async def _end_sessions(session: WriteSession, *, member_id: UUID | None = None,
 async def _count_onboardings(session: WriteSession) -> int:
     statement = select(func.count()).select_from(Operation).where(Operation.action == "tenant.onboard")
     return await session.scalar(statement) or 0
+
+
+async def _revoke_access(session: WriteSession, name: str, act: OperatorAct) -> None:
+    """Have a worker revoke the kubeconfigs that nobody may have any more. An operator sees none of them."""
+    await session.flush()
+    await request_operation(
+        session,
+        action=f"{ACCESS}.revoke",
+        resource=ResourceReference(ACCESS, session.tenant_id, name),
+        requested_by=act.actor,
+    )
 
 
 async def _request(session: WriteSession, tenant_id: UUID, name: str, action: str, act: OperatorAct) -> None:

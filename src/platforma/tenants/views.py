@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from platforma.database.tenant_session import WriteSession
-from platforma.operations.cloud_access import OPENSTACK
+from platforma.operations.keys import ClusterKey
 from platforma.operations.reconciling import Record, RowKey
-from platforma.tenants.models import CloudCredential
+from platforma.tenants.models import OPENSTACK, CloudCredential
 
 USER_GONE = ""
 """In `CloudCredential.user_id`: the user has been deleted, where None means that none is known yet."""
@@ -41,6 +41,8 @@ class TenantView:
     quotas: Mapping[str, int] = field(default_factory=dict)
     is_closed: bool = False
     """Of a tenant that is being offboarded: nothing is under way, and nothing is desired any more."""
+    clusters: tuple[ClusterKey, ...] = ()
+    """Of a tenant that is being offboarded: the Kubernetes clusters in which it has or had anything."""
 
 
 def record_project(project_id: str) -> Record:

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("options", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("status", sa.Text(), server_default="checking", nullable=False),
         sa.Column("status_reason", sa.Text(), nullable=True),
         sa.Column("version", sa.Text(), nullable=True),
