@@ -1,5 +1,6 @@
 """What the engine makes of what reconcilers and clouds say."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -18,8 +19,9 @@ from platforma.clouds.openstack.errors import (
 )
 from platforma.kit.problems import Conflict, NotFound
 from platforma.network.models import Network, Router, SecurityGroup, SecurityGroupRule
+from platforma.network.reconcile_security_groups import SecurityGroupReconciler
 from platforma.operations.models import Plane
-from platforma.operations.reconciling import Reconcilers
+from platforma.operations.reconciling import Reconcilers, Step, again
 from platforma.operations.service import get_operation, request_operation, retry_operation
 from platforma.tenants.service import resume_tenant, suspend_tenant
 from tests.operations.stage import ACT, Stage
@@ -322,3 +324,33 @@ async def test_each_plane_carries_out_its_own(stage: Stage, member: SessionBindi
     onboarding = await stage.row("SELECT id FROM operations WHERE tenant_id = %s", tenant_id)
     await stage.engine(Plane.TENANT).reconcile(onboarding["id"])
     assert (await stage.operation(onboarding["id"]))["status"] == "queued"
+
+
+async def test_a_cloud_that_says_yes_and_does_nothing_is_not_asked_for_ever(
+    stage: Stage, tenant_id: UUID, member: SessionBinding
+) -> None:
+    """The operation fails with what it has waited for, and can be tried again."""
+    (operation_id,) = await stage.create(member, SecurityGroup(name="web"))
+    idle = True
+
+    class Idle(SecurityGroupReconciler):
+        def step(self, view: Any, cloud: Any) -> Step:
+            return again(1, "Waiting for the group") if idle else super().step(view, cloud)
+
+    engine = stage.engine(reconcilers=Reconcilers([Idle()]))
+    for _ in range(4):
+        await engine.reconcile(operation_id)
+        stage.clock.go(stage.settings.longest_operation_seconds / 3 - 60)
+    assert (await stage.operation(operation_id))["status"] == "running"
+    stage.clock.go(300)
+    await engine.reconcile(operation_id)
+    failed = await stage.operation(operation_id)
+    assert (failed["status"], failed["claim"]) == ("failed", None)
+    assert failed["error"]["type"].endswith("took-too-long")
+    assert "Waiting for the group" in failed["error"]["detail"]
+    row = await stage.row("SELECT status, status_reason FROM security_groups WHERE id = %s", failed["resource_id"])
+    assert (row["status"], " minutes it has come no further" in row["status_reason"]) == ("error", True)
+    idle = False
+    async with stage.wish(member) as session:
+        await retry_operation(session, operation_id)
+    assert (await stage.finish(operation_id))["status"] == "succeeded"

@@ -36,8 +36,9 @@ async def claim_operation(
     if operation is None or operation.status not in UNFINISHED:
         return None
     plane = Plane(operation.plane)
+    if operation.status == OperationStatus.QUEUED or operation.started_at is None:
+        operation.started_at = now
     operation.status = OperationStatus.RUNNING
-    operation.started_at = operation.started_at or now
     reconciler = reconcilers.find(plane, operation.resource_kind)
     if reconciler is None:
         fail_operation(operation, UNKNOWN_KIND, now=now)
@@ -101,5 +102,6 @@ async def _is_held_by_tenant(
 
 async def _wait(session: WriteSession, operation: Operation, words: str, seconds: float) -> None:
     operation.step = words
+    operation.started_at = None
     operation.claim = None
     await defer_operation(session, operation.id, seconds)

@@ -171,8 +171,8 @@ class Engine:
             if delay is not None:
                 await defer_operation(session, operation.id, delay)
             return False
-        delay = await record_step(session, operation, claim, result, now=now)
-        if result.outcome is not Outcome.AGAIN:
+        delay = await record_step(session, operation, claim, result, now=now, settings=self._settings)
+        if delay is None:
             logger.info("operation ended", action=claim.action, status=operation.status)
             if result.outcome is Outcome.GONE and claim.reconciler.leaves_nothing:
                 await session.flush()

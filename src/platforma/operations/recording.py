@@ -8,7 +8,7 @@ from sqlalchemy import inspect
 
 from platforma.database.tenant_session import WriteSession
 from platforma.operations.claims import Claim
-from platforma.operations.models import REMOVALS, Operation, OperationStatus, Resource, ResourceStatus
+from platforma.operations.models import REMOVALS, Operation, OperationStatus, Plane, Resource, ResourceStatus
 from platforma.operations.reconciling import Changes, Outcome, RowKey, Step
 from platforma.operations.troubles import Trouble, delay_seconds
 from platforma.settings import WorkerSettings
@@ -18,8 +18,16 @@ PATIENT_POLLS = 20
 SLOWEST_POLL_SECONDS = 30.0
 
 
-async def record_step(session: WriteSession, operation: Operation, claim: Claim, step: Step, *, now: datetime) -> float:
-    """Write what a step observed and how far the operation is; return the seconds until the next step.
+async def record_step(
+    session: WriteSession,
+    operation: Operation,
+    claim: Claim,
+    step: Step,
+    *,
+    now: datetime,
+    settings: WorkerSettings,
+) -> float | None:
+    """Write what a step observed and how far the operation is; return the seconds until the next step, None at the end.
 
     The resource's own row is deleted when the step says that it is gone.
     """
@@ -32,7 +40,13 @@ async def record_step(session: WriteSession, operation: Operation, claim: Claim,
     operation.error = None
     operation.trouble_since = None
     if step.outcome is Outcome.AGAIN:
-        return _go_on(operation, step)
+        lasted = (now - (operation.started_at or now)).total_seconds()
+        if claim.plane is Plane.PLATFORM or lasted < settings.longest_operation_seconds:
+            return _go_on(operation, step)
+        trouble = _too_long(step, lasted)
+        fail_operation(operation, trouble, now=now)
+        _show_error(resource, trouble.detail)
+        return None
     operation.finished_at = now
     operation.step = None
     if step.outcome is Outcome.FAILED:
@@ -49,7 +63,7 @@ async def record_step(session: WriteSession, operation: Operation, claim: Claim,
         if resource is not None and resource.deletion_requested_at is None:
             resource.status = ResourceStatus.ACTIVE
             resource.status_reason = None
-    return 0
+    return None
 
 
 async def record_trouble(
@@ -107,6 +121,16 @@ def fail_operation(operation: Operation, trouble: Trouble, *, now: datetime, det
     operation.error = trouble.problem(detail)
     operation.claim = None
     operation.finished_at = now
+
+
+def _too_long(step: Step, lasted: float) -> Trouble:
+    """Say that the cloud accepts what it is asked for, and does not do it."""
+    return Trouble(
+        "took-too-long",
+        "The cloud does not get it done",
+        f"For {_duration(lasted)} it has come no further than this: {step.words}. Try again, or tell your provider the "
+        "id of this operation.",
+    )
 
 
 def _go_on(operation: Operation, step: Step) -> float:
