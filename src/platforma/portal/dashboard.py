@@ -138,6 +138,8 @@ async def look_around(session: ReadSession, principal: Principal) -> Overview:
     if principal.may(Permission.VOLUMES_READ):
         size = int(await session.scalar(select(func.coalesce(func.sum(Volume.size_gib), 0))) or 0)
         overview.quotas.append(QuotaBar("Volume space", size, quotas["volume_gib"], "/volumes", " GiB"))
+    if has_kubernetes and principal.may(Permission.NAMESPACES_READ):
+        await _add_namespaces(session, overview, quotas)
     if principal.may(Permission.OPERATIONS_READ):
         overview.running = await _operations(session, *_UNFINISHED)
         overview.failed = await _unresolved(session)
@@ -170,6 +172,15 @@ async def _add_compute(session: ReadSession, overview: Overview, quotas: dict[st
     vcpus, ram_mib = (await session.execute(statement)).one()
     overview.quotas.append(QuotaBar("vCPUs", int(vcpus), quotas["vcpus"], "/servers"))
     overview.quotas.append(QuotaBar("Memory", int(ram_mib) // 1024, quotas["ram_mib"] // 1024, "/servers", " GiB"))
+
+
+async def _add_namespaces(session: ReadSession, overview: Overview, quotas: dict[str, int]) -> None:
+    sums = (func.coalesce(func.sum(column), 0) for column in (Namespace.vcpus, Namespace.ram_mib, Namespace.pods))
+    vcpus, ram_mib, pods = (int(value) for value in (await session.execute(select(*sums))).one())
+    memory = QuotaBar("Namespaces' memory", ram_mib // 1024, quotas["namespace_ram_mib"] // 1024, "/namespaces", " GiB")
+    overview.quotas.append(QuotaBar("Namespaces' vCPUs", vcpus, quotas["namespace_vcpus"], "/namespaces"))
+    overview.quotas.append(memory)
+    overview.quotas.append(QuotaBar("Namespaces' pods", pods, quotas["namespace_pods"], "/namespaces"))
 
 
 async def _operations(session: ReadSession, *statuses: OperationStatus) -> list[Operation]:
