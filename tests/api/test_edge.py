@@ -190,6 +190,13 @@ class TestAddresses:
         assert self.address(proxied_port, "198.51.100.1, 203.0.113.9, 10.0.0.5") == "203.0.113.9"
         assert self.address(proxied_port, "junk") == "unknown"
 
+    def test_an_address_has_one_form(self, proxied_port: int) -> None:
+        """Whatever a balancer that speaks IPv6 makes of IPv4, a trusted proxy's too."""
+        assert self.address(proxied_port, "::ffff:203.0.113.9") == "203.0.113.9"
+        assert self.address(proxied_port, "::ffff:198.51.100.1, ::ffff:10.0.0.5") == "198.51.100.1"
+        assert self.address(proxied_port, "2001:DB8:0::1") == "2001:db8::1"
+        assert self.address(proxied_port, "fe80::1%eth0") == "fe80::1"
+
 
 def test_every_answer_is_hardened(port: int) -> None:
     for target in (b"/x", b"/api/x"):

@@ -1,16 +1,20 @@
 """Sessions end when they should: on the very next request, on every process (A14)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import psycopg
 import pytest
 from sqlalchemy import update
 
+from platforma.authentication.passwords import PasswordStretcher
 from platforma.authentication.permissions import Role
 from platforma.database.gate_calls import OperatorBinding
 from platforma.portal.models import Portal as PortalRow
 from platforma.tenants.models import Member, Tenant
 from tests.authentication.conftest import Portal, token_of
+from tests.database.gate import until_it_waits
+from tests.database.server import TestDatabase
 from tests.isolation.world import Databases, Tenancy
 
 Act = Callable[["Case"], Awaitable[None]]
@@ -183,6 +187,23 @@ async def test_a_password_is_changed_a_while_after_the_last_request(
     assert await portal.me(a, token_of(response)) == 200
 
 
+async def test_a_guess_is_not_worth_the_stretching_of_a_new_password(
+    portal: Portal, a: Tenancy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = token_of(await portal.sign_in(a))
+    stretched = []
+    stretch = PasswordStretcher._stretch
+
+    def counted(stretcher: PasswordStretcher, password: str, salt: bytes) -> bytes:
+        stretched.append(password)
+        return stretch(stretcher, password, salt)
+
+    monkeypatch.setattr(PasswordStretcher, "_stretch", counted)
+    body = {"present_password": "a guess of mine", "new_password": "another good sentence"}
+    await portal.send("POST", "/api/v1/me/password", host=a.host, token=token, json=body)
+    assert stretched == ["a guess of mine"]
+
+
 async def test_a_wrong_present_password_changes_nothing(portal: Portal, a: Tenancy) -> None:
     token = token_of(await portal.sign_in(a))
     body = {"present_password": "not the password", "new_password": "another good sentence"}
@@ -220,3 +241,19 @@ class TestManaging:
             response = await portal.send("PATCH", path, host=a.host, token=a.tokens[Role.OWNER], json=body)
             assert response.status_code == 409
             assert response.json()["type"].endswith("last-owner")
+
+    @pytest.mark.parametrize("act", ["PATCH", "DELETE"])
+    async def test_who_becomes_an_owner_is_out_of_an_admins_reach_at_once(
+        self, portal: Portal, a: Tenancy, database: TestDatabase, administrator: psycopg.AsyncConnection, act: str
+    ) -> None:
+        """Also for a request that has begun before, and would go on after."""
+        path = f"/api/v1/members/{a.members[Role.MEMBER]}"
+        body = {"status": "suspended"} if act == "PATCH" else None
+        path += "/sessions" if act == "DELETE" else ""
+        async with await psycopg.AsyncConnection.connect(database.administrator_url) as promoting:
+            await promoting.execute("UPDATE members SET role = 'owner' WHERE id = %s", (a.members[Role.MEMBER],))
+            asked = asyncio.create_task(portal.send(act, path, host=a.host, token=a.tokens[Role.ADMIN], json=body))
+            await until_it_waits(asked, administrator)
+            await promoting.commit()
+            assert (await asked).status_code == 403
+        assert await portal.me(a, a.tokens[Role.MEMBER]) == 200

@@ -1,5 +1,6 @@
 """The gate as somebody has it who speaks SQL: a bare connection, and functions called by name."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -45,3 +46,16 @@ async def bound(database: TestDatabase, tenant: SignedIn) -> AsyncIterator[Conne
         assert await open_session(connection, tenant)
         yield connection
         await connection.rollback()
+
+
+async def until_it_waits(task: asyncio.Task[Any], administrator: Connection) -> None:
+    """Wait until a task's statement waits for a lock of another transaction, or the task has ended without."""
+    waiting = (
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        " AND backend_type = 'client backend'"
+    )
+    async with asyncio.timeout(30):
+        while not task.done():
+            if await values(administrator, waiting):
+                return
+            await asyncio.sleep(0.01)

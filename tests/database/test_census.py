@@ -61,6 +61,8 @@ KNOCK_OUTS = [
     ("GRANT pg_read_all_data TO platforma_worker", "role platforma_worker: is a member of pg_read_all_data"),
     ("ALTER ROLE platforma_portal SET row_security = off", "role platforma_portal: starts with"),
     ("ALTER ROLE platforma_worker RESET ALL", "role platforma_worker: starts with []"),
+    ("ALTER ROLE platforma_portal SET lock_timeout = 0", "role platforma_portal: starts with"),
+    ("ALTER ROLE platforma_operator RESET statement_timeout", "role platforma_operator: starts with"),
     ("ALTER TABLE networks OWNER TO platforma_portal", "public.networks: belongs to platforma_portal"),
     ("ALTER TABLE gate.credentials OWNER TO postgres", "gate.credentials: belongs to postgres"),
     # Tables and keys.

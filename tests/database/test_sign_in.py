@@ -1,5 +1,6 @@
 """Signing in, sessions and invitations, as the gate grants them to a portal process."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from typing import Any
@@ -13,7 +14,7 @@ from platforma.database.roles import DatabaseRole
 from platforma.kit.crypto import new_token
 from platforma.kit.ids import new_id
 from platforma.tenants.models import Member
-from tests.database.gate import Connection, call, open_session, values
+from tests.database.gate import Connection, call, open_session, until_it_waits, values
 from tests.database.server import TestDatabase
 from tests.database.tenants import Secret, SignedIn, TwoTenants, invite_and_accept, sign_in
 
@@ -315,6 +316,44 @@ class TestPassword:
         assert await self.change(portal, a, a.stretched, b.host) is False
         assert len(await open_session(portal, a)) == 1
         assert len(await try_sign_in(portal, a.host, a.email, a.stretched)) == 1
+
+    async def test_present_password_is_known_by_its_key_alone(
+        self, portal: Connection, two_tenants: TwoTenants
+    ) -> None:
+        a, b = two_tenants.a, two_tenants.b
+        for token, host, stretched, expected in (
+            (a.token, a.host, a.stretched, True),
+            (a.token, a.host, bytes(32), False),
+            (a.token, b.host, a.stretched, False),
+            ("x" * 43, a.host, a.stretched, False),
+        ):
+            (row,) = await call(portal, "is_present_password", token=token, host=host, stretched=stretched)
+            assert row.is_present_password is expected
+
+    async def test_old_password_does_not_sign_in_while_it_is_changed(
+        self, database: TestDatabase, portal: Connection, administrator: Connection, two_tenants: TwoTenants
+    ) -> None:
+        a = two_tenants.a
+        async with database.connect(DatabaseRole.PORTAL) as changing:
+            await changing.set_autocommit(False)
+            assert await self.change(changing, a, a.stretched) is True
+            signing_in = asyncio.create_task(try_sign_in(portal, a.host, a.email, a.stretched))
+            await until_it_waits(signing_in, administrator)
+            await changing.commit()
+            assert await signing_in == []
+
+    async def test_sign_in_under_way_ends_with_the_password_it_was_made_with(
+        self, database: TestDatabase, portal: Connection, administrator: Connection, two_tenants: TwoTenants
+    ) -> None:
+        a, token = two_tenants.a, new_token()
+        async with database.connect(DatabaseRole.PORTAL) as signing_in:
+            await signing_in.set_autocommit(False)
+            assert await try_sign_in(signing_in, a.host, a.email, a.stretched, token=token)
+            changing = asyncio.create_task(self.change(portal, a, a.stretched))
+            await until_it_waits(changing, administrator)
+            await signing_in.commit()
+            assert await changing is True
+            assert await call(portal, "open_session", token=token, host=a.host) == []
 
     async def test_salt_is_for_who_holds_the_token(
         self, portal: Connection, secret: Secret, two_tenants: TwoTenants

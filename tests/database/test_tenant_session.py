@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, make_transient_to_detached
 from platforma.authentication.principals import SessionBinding
 from platforma.database import scoping, tenant_session
 from platforma.database.database import Database
-from platforma.database.errors import CrossTenantError, NotBoundError, UnscopedAccessError
+from platforma.database.errors import CrossTenantError, HeldTransactionError, NotBoundError, UnscopedAccessError
 from platforma.database.scoping import check_emitted
 from platforma.database.tenant_session import ReadSession, ScopedSession, WriteSession
 from platforma.kit.ids import new_id
@@ -147,6 +147,20 @@ class TestLife:
             raw: Any = await connection.get_raw_connection()
             rows = await (await raw.driver_connection.execute("SELECT name FROM networks")).fetchall()
         assert rows == []
+
+    async def test_the_gate_is_not_called_beside_it(self, portal_database: Database, world: World) -> None:
+        """A call on another connection could wait for the rows that its own request has locked."""
+        gate = {"token": world.a.token, "host": world.a.host}
+        for opened in (portal_database.read, portal_database.write):
+            async with opened(world.a.binding()) as session:
+                with pytest.raises(HeldTransactionError, match="own request"):
+                    await portal_database.call_gate("open_session", **gate)
+                assert await session.call_gate("open_session", **gate)
+            assert await portal_database.call_gate("open_session", **gate)
+        with pytest.raises(NotBoundError):
+            async with portal_database.read(SessionBinding("wrong", world.a.host)):
+                pass
+        assert await portal_database.call_gate("open_session", **gate)
 
 
 class TestReadSession:

@@ -198,3 +198,18 @@ async def test_the_stylesheet_is_there(nobody: Plane) -> None:
     assert len(sheets) == 2
     for sheet in sheets:
         assert (await nobody.send("GET", sheet)).headers["content-type"].startswith("text/css")
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/portals"])
+async def test_a_console_that_is_too_busy_says_when_to_come_back(plane: Plane, path: str) -> None:
+    engine = plane.app.state.database.engine
+    engine.pool._timeout = 0.1
+    connections = [await engine.connect() for _ in range(engine.pool.size() + engine.pool._max_overflow)]
+    try:
+        response = await plane.send("GET", path)
+    finally:
+        for connection in connections:
+            await connection.close()
+    assert response.status_code == 503
+    assert int(response.headers["retry-after"]) > 0
+    assert "Try again in a moment" in response.text

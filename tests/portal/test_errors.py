@@ -148,3 +148,24 @@ async def test_a_crash_tells_nothing(portal: Portal, monkeypatch: pytest.MonkeyP
     assert response.status_code == 500
     assert "secret innards" not in response.text
     assert "Portal canary" in read(response).text
+
+
+@in_one_loop
+@pytest.mark.parametrize("fragment", [False, True])
+async def test_a_portal_that_is_too_busy_says_when_to_come_back(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch, fragment: bool
+) -> None:
+    engine = portal.pages.state.database.engine
+    monkeypatch.setattr(engine.pool, "_timeout", 0.1)
+    connections = [await engine.connect() for _ in range(engine.pool.size() + engine.pool._max_overflow)]
+    try:
+        headers = {"hx_request": "true"} if fragment else {}
+        response = await portal.get(portal.furnished, "/networks", Role.OWNER, **headers)
+    finally:
+        for connection in connections:
+            await connection.close()
+    assert response.status_code == 503
+    assert int(response.headers["retry-after"]) > 0
+    assert "Try again in a moment" in response.text
+    assert ("<html" in response.text) is not fragment
+    assert (await portal.get(portal.furnished, "/networks")).status_code == 200

@@ -21,6 +21,7 @@ from platforma.kit.problems import PROBLEM_MEDIA_TYPE
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 
+_UNKNOWN = "unknown"
 _COMMON_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -110,7 +111,7 @@ class Edge:
 
     def _address(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> str:
         """Return the caller's address: the peer's, or what a trusted proxy says, read from the right."""
-        peer = scope["client"][0] if scope.get("client") else ""
+        peer = _normal_address(scope["client"][0] if scope.get("client") else "")
         chain = [
             part.strip()
             for name, value in headers
@@ -118,15 +119,11 @@ class Edge:
             for part in value.decode("latin-1").split(",")
         ]
         while chain and self._is_proxy(peer):
-            peer = chain.pop()
-        return _normal_address(peer)
+            peer = _normal_address(chain.pop())
+        return peer
 
     def _is_proxy(self, address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in proxy for proxy in self._proxies)
+        return address != _UNKNOWN and any(ipaddress.ip_address(address) in proxy for proxy in self._proxies)
 
     def _headers(
         self, headers: Sequence[tuple[bytes, bytes]], request_id: str, *, is_api: bool
@@ -142,10 +139,11 @@ class Edge:
 
 @lru_cache(maxsize=4096)
 def _normal_address(text: str) -> str:
+    """Return an address in its one form: IPv4 that is written as IPv6 is IPv4, and an interface's name is no part."""
     try:
-        address = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        return "unknown"
+        return _UNKNOWN
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from psycopg import errors
@@ -17,6 +17,8 @@ from platforma.database.errors import NotBoundError
 from platforma.kit.problems import PROBLEM_MEDIA_TYPE, Conflict, Invalid, NotFound, NotSignedIn, Problem
 
 log = structlog.get_logger()
+
+DatabaseError = DBAPIError | PoolTimeout
 
 RETRY_AFTER_SECONDS = 2
 """When to ask again after the database was too busy or away."""
@@ -40,9 +42,14 @@ class ProblemDocument(BaseModel):
 
 
 class Unavailable(Problem):
+    """Passes by itself: the caller is told when to come back."""
+
     status = 503
     type = "unavailable"
     title = "Platforma is not available at the moment"
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail, retry_after=RETRY_AFTER_SECONDS)
 
 
 class MethodNotAllowed(Problem):
@@ -53,7 +60,17 @@ class MethodNotAllowed(Problem):
 
 def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
     """Return a problem as an answer."""
-    return JSONResponse(problem.document(), status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=headers)
+    response = JSONResponse(
+        problem.document(), status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=headers
+    )
+    tell_when_to_retry(response, problem)
+    return response
+
+
+def tell_when_to_retry(response: Response, problem: Problem) -> None:
+    """Put the seconds that a problem names into the header (RFC 9110, 10.2.3)."""
+    if retry_after := problem.extra.get("retry_after"):
+        response.headers["Retry-After"] = str(retry_after)
 
 
 def describe_validation(error: RequestValidationError) -> list[dict[str, str]]:
@@ -69,8 +86,7 @@ def install_problem_handlers(app: FastAPI, allowed_methods: Callable[[str], list
 
     @app.exception_handler(Problem)
     async def on_problem(request: Request, error: Problem) -> JSONResponse:
-        retry_after = error.extra.get("retry_after")
-        return problem_response(error, {"Retry-After": str(retry_after)} if retry_after else None)
+        return problem_response(error)
 
     @app.exception_handler(NotBoundError)
     async def on_not_bound(request: Request, error: NotBoundError) -> JSONResponse:
@@ -89,16 +105,9 @@ def install_problem_handlers(app: FastAPI, allowed_methods: Callable[[str], list
         return problem_response(Invalid(str(error.detail)))
 
     @app.exception_handler(DBAPIError)
-    async def on_database(request: Request, error: DBAPIError) -> JSONResponse:
-        log.error("database_error", path=request.url.path, error=type(error.orig).__name__, exc_info=error)
-        return _unavailable_or(describe_database_error(error))
-
     @app.exception_handler(PoolTimeout)
-    async def on_busy(request: Request, error: PoolTimeout) -> JSONResponse:
-        log.error("no_database_connection_free", path=request.url.path)
-        return _unavailable_or(
-            Unavailable("Too much is asked for at once. Try again in a moment; nothing was changed.")
-        )
+    async def on_database(request: Request, error: DatabaseError) -> JSONResponse:
+        return problem_response(describe_database_error(request, error))
 
     @app.exception_handler(Exception)
     async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
@@ -106,8 +115,12 @@ def install_problem_handlers(app: FastAPI, allowed_methods: Callable[[str], list
         return problem_response(Problem())
 
 
-def describe_database_error(error: DBAPIError) -> Problem:
-    """Say what a database error means to the caller; log it first."""
+def describe_database_error(request: Request, error: DatabaseError) -> Problem:
+    """Log a database error, and say what it means to the caller."""
+    if isinstance(error, PoolTimeout):
+        log.error("no_database_connection_free", path=request.url.path)
+        return Unavailable("Too much is asked for at once. Try again in a moment; nothing was changed.")
+    log.error("database_error", path=request.url.path, error=type(error.orig).__name__, exc_info=error)
     if isinstance(error.orig, (errors.LockNotAvailable, errors.QueryCanceled)):
         return Unavailable("Something else holds what this needs. Try again in a moment; nothing was changed.")
     if error.connection_invalidated or isinstance(error, OperationalError):
@@ -115,12 +128,6 @@ def describe_database_error(error: DBAPIError) -> Problem:
     if isinstance(error, IntegrityError):
         return Conflict("Something that this depends on changed at the same moment. Look again and repeat it.")
     return Problem()
-
-
-def _unavailable_or(problem: Problem) -> JSONResponse:
-    """Answer a problem; one that passes by itself says when to come back."""
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(problem, Unavailable) else None
-    return problem_response(problem, headers)
 
 
 def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:

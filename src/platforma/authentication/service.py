@@ -20,6 +20,8 @@ from platforma.kit.problems import Invalid, NotFound, NotSignedIn
 from platforma.settings import SessionSettings, SignInLimit
 from platforma.tenants.models import AuditEvent
 
+_WRONG_PASSWORD = [{"where": "body.present_password", "detail": "This is not your present password."}]
+
 
 @dataclass(frozen=True)
 class Browser:
@@ -128,6 +130,9 @@ class Authenticator:
             wait = math.ceil(begun.retry_after)
             raise PasswordsThrottled(f"Try again in {wait} s.", retry_after=wait)
         stretched = await self._stretcher.stretch(present, begun.salt)
+        row = await self._database.call_gate("is_present_password", token=token, host=host, stretched=stretched)
+        if row is None or not row[0]:
+            raise Invalid(errors=_WRONG_PASSWORD)
         made = await self._stretcher.make(new)
         new_session_token = new_token()
         row = await self._database.call_gate(
@@ -141,7 +146,7 @@ class Authenticator:
             new_session_id=new_id(),
         )
         if row is None or not row[0]:
-            raise Invalid(errors=[{"where": "body.present_password", "detail": "This is not your present password."}])
+            raise Invalid(errors=_WRONG_PASSWORD)
         return new_session_token
 
     async def find_invitation(self, *, host: str, token: str) -> Invited:

@@ -1,7 +1,8 @@
 """The database as product code sees it: sessions of one tenant, platform sessions, and the gate."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Row, event
@@ -9,11 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
 from platforma.database.engine import create_engine
-from platforma.database.errors import UnscopedAccessError
+from platforma.database.errors import HeldTransactionError, UnscopedAccessError
 from platforma.database.gate_calls import gate_statement
 from platforma.database.scoping import PlatformScope, guard, set_scope
 from platforma.database.tables import TenantOwned
 from platforma.database.tenant_session import Binding, ReadSession, WriteSession
+
+_held: ContextVar[tuple["Database", ...]] = ContextVar("held", default=())
+"""The databases in which the present task has a tenant open."""
 
 
 class PlatformOnlySession(Session):
@@ -40,16 +44,18 @@ class Database:
     @asynccontextmanager
     async def read(self, binding: Binding) -> AsyncIterator[ReadSession]:
         """Open a session that reads the tenant of `binding`; raises NotBoundError if there is none."""
-        async with ReadSession(self.engine, binding) as session, session.begin():
-            await session.bind_tenant()
-            yield session
+        with self._holding():
+            async with ReadSession(self.engine, binding) as session, session.begin():
+                await session.bind_tenant()
+                yield session
 
     @asynccontextmanager
     async def write(self, binding: Binding) -> AsyncIterator[WriteSession]:
         """Open a session that writes the tenant of `binding`; raises NotBoundError if there is none."""
-        async with WriteSession(self.engine, binding) as session, session.begin():
-            await session.bind_tenant()
-            yield session
+        with self._holding():
+            async with WriteSession(self.engine, binding) as session, session.begin():
+                await session.bind_tenant()
+                yield session
 
     @asynccontextmanager
     async def platform(self) -> AsyncIterator[PlatformSession]:
@@ -58,9 +64,25 @@ class Database:
             yield session
 
     async def call_gate(self, function: str, **arguments: Any) -> Row[Any] | None:
-        """Call one function of the gate in a transaction of its own; return its row, or None."""
+        """Call one function of the gate in a transaction of its own; return its row, or None.
+
+        Raises HeldTransactionError where the same task has a tenant open: `session.call_gate` is the way there.
+        """
+        if self in _held.get():
+            raise HeldTransactionError(f"gate.{function} would wait for its own request. Use session.call_gate().")
         async with self.engine.begin() as connection:
             return (await connection.execute(gate_statement(function, *arguments), arguments)).one_or_none()
+
+    @contextmanager
+    def _holding(self) -> Iterator[None]:
+        _held.set((*_held.get(), self))
+        try:
+            yield
+        finally:
+            held = list(_held.get())
+            if self in held:  # an exit in another context has nothing to undo
+                held.remove(self)
+            _held.set(tuple(held))
 
     async def close(self) -> None:
         """Close all connections."""

@@ -13,5 +13,9 @@ class CrossTenantError(DatabaseLayerError):
     """A row of one tenant in the session of another."""
 
 
+class HeldTransactionError(DatabaseLayerError):
+    """A call of the gate beside the transaction of the same request, whose locks it would wait for, in vain."""
+
+
 class NotBoundError(Exception):
     """The gate bound no tenant: the session, operation or tenant is not live, or is none of this host's."""

@@ -9,12 +9,13 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
-from platforma.api.problems import MethodNotAllowed, describe_database_error
+from platforma.api.problems import DatabaseError, MethodNotAllowed, describe_database_error, tell_when_to_retry
 from platforma.authentication.passages import SIGN_IN, is_safe_path
 from platforma.kit.problems import Invalid, NotFound, NotSignedIn, Problem
 from platforma.operator.rendering import render
@@ -107,9 +108,9 @@ def _install_errors(app: FastAPI) -> None:
         return response
 
     @app.exception_handler(DBAPIError)
-    async def on_database(request: Request, error: DBAPIError) -> Response:
-        log.error("database_error", path=request.url.path, error=type(error.orig).__name__, exc_info=error)
-        return answer_problem(request, describe_database_error(error))
+    @app.exception_handler(PoolTimeout)
+    async def on_database(request: Request, error: DatabaseError) -> Response:
+        return answer_problem(request, describe_database_error(request, error))
 
     @app.exception_handler(Exception)
     async def on_unexpected(request: Request, error: Exception) -> Response:
@@ -135,6 +136,5 @@ def answer_problem(request: Request, problem: Problem, errors: dict[str, str] | 
             "/",
         )
     response = render(request, "problem.html", status=problem.status, problem=problem, errors=errors or {}, back=back)
-    if retry_after := problem.extra.get("retry_after"):
-        response.headers["Retry-After"] = str(retry_after)
+    tell_when_to_retry(response, problem)
     return response

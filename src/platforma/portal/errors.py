@@ -11,11 +11,18 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Message
 
-from platforma.api.problems import MethodNotAllowed, describe_database_error
+from platforma.api.problems import (
+    DatabaseError,
+    MethodNotAllowed,
+    Unavailable,
+    describe_database_error,
+    tell_when_to_retry,
+)
 from platforma.authentication.passages import SIGN_IN, is_safe_path
 from platforma.database.errors import NotBoundError
 from platforma.kit.problems import Forbidden, Invalid, NotFound, NotSignedIn, Problem
@@ -54,9 +61,9 @@ def install_page_errors(app: FastAPI) -> None:
         return response
 
     @app.exception_handler(DBAPIError)
-    async def on_database(request: Request, error: DBAPIError) -> Response:
-        log.error("database_error", path=request.url.path, error=type(error.orig).__name__, exc_info=error)
-        return await answer_problem(request, describe_database_error(error), {})
+    @app.exception_handler(PoolTimeout)
+    async def on_database(request: Request, error: DatabaseError) -> Response:
+        return await answer_problem(request, describe_database_error(request, error), {})
 
     @app.exception_handler(Exception)
     async def on_unexpected(request: Request, error: Exception) -> Response:
@@ -66,12 +73,14 @@ def install_page_errors(app: FastAPI) -> None:
 
 async def answer_problem(request: Request, problem: Problem, errors: dict[str, str]) -> Response:
     """Return the page of an error: the sign-in, the refused form, or a page that says what is wrong."""
-    try:
-        portal = await find_portal(request)
-    except UnknownPortal:
-        return HTMLResponse(render_text("errors/unknown.html"), status_code=404)
-    except DBAPIError:
-        portal = None
+    portal = getattr(request.state, "portal", None)
+    if portal is None and not isinstance(problem, Unavailable):
+        try:
+            portal = await find_portal(request)
+        except UnknownPortal:
+            return HTMLResponse(render_text("errors/unknown.html"), status_code=404)
+        except (DBAPIError, PoolTimeout):
+            portal = None
     if isinstance(problem, NotSignedIn):
         return _to_sign_in(request)
     if portal is not None and not isinstance(problem, NotFound | Forbidden):
@@ -81,9 +90,9 @@ async def answer_problem(request: Request, problem: Problem, errors: dict[str, s
     if request.headers.get("hx-request") == "true" and request.headers.get("hx-boosted") != "true":
         response = render(request, "errors/fragment.html", status=problem.status, problem=problem)
         response.headers.update({"HX-Retarget": "#notices", "HX-Reswap": "innerHTML"})
-        return response
-    response = render(request, "errors/problem.html", status=problem.status, problem=problem, errors=errors)
-    _tell_when_to_retry(response, problem)
+    else:
+        response = render(request, "errors/problem.html", status=problem.status, problem=problem, errors=errors)
+    tell_when_to_retry(response, problem)
     return response
 
 
@@ -132,7 +141,7 @@ async def _show_form_again(request: Request, page: str, problem: Problem, errors
     if response.status_code == 200:
         response.status_code = problem.status
         response.headers["HX-Push-Url"] = "false"
-        _tell_when_to_retry(response, problem)
+        tell_when_to_retry(response, problem)
     return response
 
 
@@ -155,9 +164,3 @@ async def _ask(app: Any, scope: dict[str, Any]) -> Response:
     await app(scope, receive, send)
     response.body = body
     return response
-
-
-def _tell_when_to_retry(response: Response, problem: Problem) -> None:
-    retry_after = problem.extra.get("retry_after")
-    if retry_after:
-        response.headers["Retry-After"] = str(retry_after)

@@ -44,7 +44,7 @@ async def get_member(session: TenantSession, member_id: UUID) -> Member:
 
 async def change_member(session: WriteSession, principal: Principal, member_id: UUID, body: MemberChange) -> Member:
     """Change a member. A new role or a suspension signs the member out everywhere, at once."""
-    member = await _get_manageable(session, principal, member_id, is_locked=True)
+    member = await _get_manageable(session, principal, member_id)
     changes = body.model_dump(exclude_unset=True)
     if not changes:
         raise Invalid("Name at least one field to change.")
@@ -85,9 +85,9 @@ async def revoke_member_session(session: WriteSession, principal: Principal, mem
     await authentication.revoke_session(session, principal, member_id, session_id)
 
 
-async def _get_manageable(
-    session: TenantSession, principal: Principal, member_id: UUID, *, is_locked: bool = False
-) -> Member:
+async def _get_manageable(session: TenantSession, principal: Principal, member_id: UUID) -> Member:
+    """Return a member whom the caller may manage. Who is about to write gets the row locked, as it is at present."""
+    is_locked = isinstance(session, WriteSession)
     member = await session.get(Member, member_id, with_for_update=is_locked or None, populate_existing=is_locked)
     if member is None:
         raise NotFound

@@ -202,6 +202,16 @@ AS $$
     JOIN gate.credentials c ON c.tenant_id = o.tenant_id AND c.member_id = o.member_id
 $$;
 
+-- Whether this is the signed-in member's present password: a guess is not worth the stretching of a new one.
+CREATE OR REPLACE FUNCTION gate.is_present_password(token text, host text, stretched bytea) RETURNS boolean
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM gate.open_session(token, host) o
+        JOIN gate.credentials c ON c.tenant_id = o.tenant_id AND c.member_id = o.member_id
+        WHERE c.verifier = sha256(stretched))
+$$;
+
 -- Changes the password of the signed-in member who knows the present one. All sessions of the member end,
 -- and the caller's goes on under a new token. False when the present password is wrong.
 CREATE OR REPLACE FUNCTION gate.change_password(
