@@ -32,7 +32,6 @@ users:
 
 _CLUSTER = frozenset({"server", "certificate-authority-data", "tls-server-name"})
 _USER = frozenset({"token", "client-certificate-data", "client-key-data"})
-_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 _FLATTEN = "kubectl config view --minify --flatten --raw writes one that stands by itself."
 
 
@@ -45,7 +44,7 @@ def read_server(text: str) -> str:
     """Return the address of the API server that a kubeconfig leads to; raises BadKubeconfig.
 
     It must have one current context, of a cluster at an HTTPS address with its certificate authority and a user with a
-    token or a client certificate, all of them in the file itself. An address on this machine may be a plain one.
+    token or a client certificate, all of them in the file itself.
     """
     if len(text) > LONGEST_FILE:
         raise BadKubeconfig(f"It is longer than {LONGEST_FILE} characters.")
@@ -90,9 +89,8 @@ def _server(cluster: Mapping[str, Any]) -> str:
         is_plain = parts.hostname and not (parts.username or parts.query or parts.fragment) and parts.port != 0
     except ValueError:
         is_plain = False
-    is_here = is_plain and parts.scheme == "http" and parts.hostname in _THIS_MACHINE
-    if not is_plain or not server.isprintable() or not (parts.scheme == "https" or is_here):
+    if not is_plain or not server.isprintable() or parts.scheme != "https":
         raise BadKubeconfig("Its server is not an address that begins with https://.")
-    if not is_here and not cluster.get("certificate-authority-data"):
+    if not cluster.get("certificate-authority-data"):
         raise BadKubeconfig(f"Its cluster has no certificate-authority-data to know the server by. {_FLATTEN}")
     return server
