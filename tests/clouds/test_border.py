@@ -156,7 +156,7 @@ def test_an_error_tells_a_person_the_reason_and_nothing_else(
     stub.script = lambda _: Answer(400, nova(message))
     with pytest.raises(CloudRefused) as caught:
         pool.open_project(settings, credential).get_server(SERVER)
-    assert str(caught.value) == "The cloud refuses this. It says: Image i is too small, see asked with of"
+    assert str(caught.value) == "The cloud refuses what was asked for. It says: Image i is too small, see asked with of"
 
 
 def test_an_internal_error_tells_no_reason(

@@ -103,7 +103,9 @@ class ApiOperation:
                 return {name: self.example(inner) for name, inner in properties if name in required}
             case "array":
                 return [self.example(schema["items"])] if schema.get("minItems") else []
-            case "integer" | "number":
+            case "integer":
+                return int(schema.get("minimum", 1))
+            case "number":
                 return schema.get("minimum", 1)
             case "boolean":
                 return True

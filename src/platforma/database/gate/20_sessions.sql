@@ -134,7 +134,9 @@ BEGIN
 END
 $$;
 
--- Authenticates a request and binds its transaction to the tenant, in one call. No row unless the session is
+-- Authenticates a request and binds its transaction to the tenant, in one call. Its rows are looked up one after
+-- another, each by its key (a LIMIT keeps the order): the planner knows nothing of tenants' values, and would else go
+-- through all the sessions of a tenant, which takes the longer the more there are. No row unless the session is
 -- live, belongs to this host's portal, and session, member, tenant and portal are all active. The time of last
 -- use is written at most once a minute, so that a busy session does not become a busy row.
 CREATE OR REPLACE FUNCTION gate.open_session(token text, host text)
@@ -149,13 +151,16 @@ BEGIN
     SELECT s.id AS session_id, m.id AS member_id, t.id AS tenant_id, p.id AS portal_id,
            m.role, m.email, m.name, t.name AS tenant_name, t.status AS tenant_status, s.last_seen_at
     INTO found
-    FROM gate.session_tokens k
-    JOIN public.sessions s ON s.tenant_id = k.tenant_id AND s.id = k.session_id
-    JOIN public.domains d ON d.host = open_session.host AND d.portal_id = s.portal_id
-    JOIN public.portals p ON p.id = s.portal_id
-    JOIN public.members m ON m.tenant_id = s.tenant_id AND m.id = s.member_id
-    JOIN public.tenants t ON t.id = s.tenant_id AND t.portal_id = s.portal_id
-    WHERE k.token_hash = sha256(convert_to(open_session.token, 'UTF8'))
+    FROM (SELECT tenant_id, session_id FROM gate.session_tokens
+          WHERE token_hash = sha256(convert_to(open_session.token, 'UTF8')) LIMIT 1) k
+    CROSS JOIN LATERAL (SELECT id, tenant_id, member_id, portal_id, revoked_at, expires_at, last_seen_at, idle_seconds
+                        FROM public.sessions WHERE tenant_id = k.tenant_id AND id = k.session_id LIMIT 1) s
+    CROSS JOIN LATERAL (SELECT id, role, email, name, status
+                        FROM public.members WHERE tenant_id = s.tenant_id AND id = s.member_id LIMIT 1) m
+    CROSS JOIN LATERAL (SELECT id, name, status FROM public.tenants
+                        WHERE id = s.tenant_id AND portal_id = s.portal_id LIMIT 1) t
+    CROSS JOIN LATERAL (SELECT id, status FROM public.portals WHERE id = s.portal_id LIMIT 1) p
+    WHERE EXISTS (SELECT FROM public.domains d WHERE d.host = open_session.host AND d.portal_id = s.portal_id)
       AND s.revoked_at IS NULL AND s.expires_at > now()
       AND s.last_seen_at + make_interval(secs => s.idle_seconds) > now()
       AND p.status = 'active' AND m.status = 'active' AND t.status IN ('onboarding', 'active', 'offboarding');
