@@ -23,6 +23,7 @@ from psycopg import Error as PsycopgError
 from sqlalchemy.exc import DBAPIError
 
 import platforma.models  # noqa: F401 (completes the metadata, which offboarding goes by)
+from platforma.clouds.kubernetes import ClusterPool, Clusters
 from platforma.clouds.openstack import CloudPool, Clouds
 from platforma.database.database import Database
 from platforma.database.engine import libpq_dsn
@@ -173,14 +174,16 @@ class Worker:
         return app
 
 
-async def run_worker(settings: Settings, plane: Plane, *, clouds: Clouds | None = None) -> None:
+async def run_worker(
+    settings: Settings, plane: Plane, *, clouds: Clouds | None = None, clusters: Clusters | None = None
+) -> None:
     """Run a worker of this plane until SIGTERM or SIGINT; steps that are being taken are finished or handed back.
 
     Raises SettingsError for what is missing.
     """
     role = {Plane.TENANT: "worker", Plane.PLATFORM: "provisioner"}[plane]
     url = need(getattr(settings.database, role), f"DATABASE__{role.upper()}")
-    access = cloud_access(settings, clouds or CloudPool(), plane)
+    access = cloud_access(settings, clouds or CloudPool(), plane, clusters or ClusterPool())
     timeout = settings.openstack.timeout_seconds if settings.openstack else 20.0
     worker = Worker(url, plane, access, reconcilers_of(plane, access), settings.worker, call_timeout_seconds=timeout)
     loop = asyncio.get_running_loop()

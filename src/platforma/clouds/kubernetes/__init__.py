@@ -4,6 +4,8 @@ The SDK is loaded with `ClusterPool`, when somebody asks for it: a portal proces
 does.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from platforma.clouds.errors import (
     CloudAnswerInvalid,
     CloudConflict,
@@ -38,6 +40,9 @@ from platforma.clouds.kubernetes.resources import (
     namespace_name,
 )
 
+if TYPE_CHECKING:
+    from platforma.clouds.kubernetes.pool import ClusterPool
+
 __all__ = [
     "CloudAnswerInvalid",
     "CloudConflict",
@@ -54,6 +59,7 @@ __all__ = [
     "ClusterCredential",
     "ClusterEvent",
     "ClusterOptions",
+    "ClusterPool",
     "ClusterProfile",
     "Clusters",
     "EnsuredNamespace",
@@ -72,3 +78,11 @@ __all__ = [
     "namespace_name",
     "render_kubeconfig",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ClusterPool":
+        from platforma.clouds.kubernetes.pool import ClusterPool
+
+        return ClusterPool
+    raise AttributeError(f"{__name__} has no {name}")

@@ -5,6 +5,7 @@ there (`observation`).
 """
 
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from platforma.clouds.kubernetes.labels import (
     DISPLAY_NAME,
     HOSTS,
     KUBECONFIG,
+    LOAD_BALANCERS,
     MANAGED,
     NAMESPACE,
     PROFILE,
@@ -30,6 +32,7 @@ from platforma.clouds.kubernetes.resources import (
     NamespaceQuota,
     NamespaceSpec,
 )
+from platforma.clouds.kubernetes.roles import worker_binding
 from platforma.clouds.names import cloud_name
 
 QUOTA = "platforma-quota"
@@ -37,6 +40,9 @@ LIMITS = "platforma-limits"
 DEFAULT_ACCOUNT = "default"
 """The service account that Kubernetes makes in each namespace, and gives to pods that name none."""
 
+_HOST_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(\*\.)?{_HOST_LABEL}(\.{_HOST_LABEL})+")
+_ANY_LABEL = r"(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)"
 _POD_SECURITY = "pod-security.kubernetes.io"
 _MOST_OBJECTS = {"configmaps": 200, "secrets": 200, "services": 100, "count/ingresses.networking.k8s.io": 50}
 _MOST_JOBS = {"count/jobs.batch": 500, "count/cronjobs.batch": 50}
@@ -48,6 +54,7 @@ def namespace_manifests(spec: NamespaceSpec, profile: ClusterProfile, kubeconfig
     """Return all that Platforma keeps for a namespace, in the order in which it is made: closed before it is used."""
     return [
         namespace(spec),
+        worker_binding(cloud_name(spec.id)),
         default_policy(spec, profile),
         resource_quota(spec),
         limit_range(spec),
@@ -65,7 +72,9 @@ def namespace(spec: NamespaceSpec) -> Manifest:
         for suffix, value in (("", "restricted"), ("-version", "latest"))
     }
     labels = {MANAGED: "true", TENANT: str(spec.tenant_id), NAMESPACE: str(spec.id), **security}
-    annotations = {DISPLAY_NAME: spec.display_name, HOSTS: hosts_annotation(spec.hosts)}
+    annotations = {DISPLAY_NAME: spec.display_name, LOAD_BALANCERS: str(spec.quota.load_balancers)}
+    if spec.hosts:
+        annotations[HOSTS] = hosts_pattern(spec.hosts)
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
@@ -73,9 +82,16 @@ def namespace(spec: NamespaceSpec) -> Manifest:
     }
 
 
-def hosts_annotation(hosts: tuple[str, ...]) -> str:
-    """Return hosts as the admission policy reads them: each between two spaces, so that none is part of another."""
-    return "".join(f" {host.lower()}" for host in sorted(hosts)) + " " if hosts else ""
+def hosts_pattern(hosts: tuple[str, ...]) -> str:
+    """Return the regular expression (RE2) of an Ingress' hosts; raises ValueError for what is no host.
+
+    `*.example.com` stands for itself and for each name that has one label more than `example.com`.
+    """
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise ValueError(f"{host[:80]!r} is no host: write it in lower case, as a.example.com or *.example.com.")
+    escaped = [host.replace(".", r"\.").replace("*", _ANY_LABEL) for host in sorted(hosts)]
+    return f"^({'|'.join(escaped)})$"
 
 
 def resource_quota(spec: NamespaceSpec) -> Manifest:
