@@ -1,1 +1,1 @@
-"""What `make up` runs: the product beside an embedded PostgreSQL and an embedded OpenStack, with demo tenants."""
+"""What `make up` runs: the product beside embedded PostgreSQL, embedded OpenStack and a stand-in of Kubernetes."""

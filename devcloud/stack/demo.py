@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from devcloud.kubernetes import Cluster
 from devcloud.openstack.errors import StartError
 from devcloud.openstack.settings import write_private
 from devcloud.stack import commands
@@ -18,6 +19,7 @@ from devcloud.stack.layout import OPERATOR_HOST, Stack, write_private_text
 Report = Callable[[str], None]
 
 ROLES = ("owner", "member", "viewer")
+CLUSTER = "local"
 OPERATOR_EMAIL = "operator@platforma.example"
 READY_SECONDS = 400.0
 
@@ -48,17 +50,33 @@ PORTALS = (
 )
 
 
-def make(stack: Stack, report: Report) -> dict[str, Any]:
+def make(stack: Stack, cluster: Cluster, report: Report) -> dict[str, Any]:
     """Make what is missing of the demo, and return what `demo.json` says."""
     if stack.demo.exists():
+        _connect(stack, cluster, report)
         return _at_present_ports(stack, json.loads(stack.demo.read_text()))
     report("demo: portals, tenants and members")
     operator = {"url": _operator_url(stack), **_make_operator(stack)}
-    with ThreadPoolExecutor(len(PORTALS)) as pool:
+    with ThreadPoolExecutor(len(PORTALS) + 1) as pool:
+        connected = pool.submit(_connect, stack, cluster, report)
         portals = list(pool.map(lambda portal: _make_portal(stack, portal, report), PORTALS))
+        connected.result()
     made = {"portals": portals, "operator": operator}
     write_private(stack.demo, made)
     return made
+
+
+def _connect(stack: Stack, cluster: Cluster, report: Report) -> None:
+    """Connect the stand-in of Kubernetes as an operator does, unless that has been done since it was made."""
+    noted = stack.state / "settings" / "cluster.kubeconfig"
+    kubeconfig = cluster.kubeconfig.read_text()
+    if noted.exists() and noted.read_text() == kubeconfig:
+        return
+    report("demo: connecting the cluster")
+    known = json.loads(commands.run(stack, "operator", "cluster", "list", "--json"))
+    act = "replace" if CLUSTER in {item["name"] for item in known} else "add"
+    commands.run(stack, "operator", "cluster", act, CLUSTER, f"--kubeconfig={cluster.kubeconfig}", "--wait")
+    write_private_text(noted, kubeconfig)
 
 
 def _at_present_ports(stack: Stack, made: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +131,7 @@ def _make_member(stack: Stack, portal: DemoPortal, role: str) -> dict[str, str]:
 
 
 def _furnish(stack: Stack, portal: DemoPortal, owner: dict[str, str], report: Report) -> None:
-    """Give the tenant a server with a volume, as its owner."""
+    """Give the tenant a server with a volume, and a namespace, as its owner."""
     body = {"email": owner["email"], "password": owner["password"]}
     _, headers = _ask(stack, portal, "POST", "/api/v1/session", body)
     cookie = headers["set-cookie"].partition(";")[0]
@@ -129,6 +147,13 @@ def _furnish(stack: Stack, portal: DemoPortal, owner: dict[str, str], report: Re
             time.sleep(0.3)
         return found
 
+    def until(words: str, is_so: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not is_so():
+            if time.monotonic() > deadline:
+                raise StartError(f"demo: {words} of {portal.tenant}: not ready in time")
+            time.sleep(0.3)
+
     network = wait(f"/networks/{ask('GET', '/networks')['items'][0]['id']}", "the network")
     report(f"demo: a server and a volume for {portal.tenant}")
     if not ask("GET", "/servers")["items"]:
@@ -138,8 +163,12 @@ def _furnish(stack: Stack, portal: DemoPortal, owner: dict[str, str], report: Re
         ask("POST", "/servers", server)
     if not ask("GET", "/volumes")["items"]:
         ask("POST", "/volumes", {"name": "data-1", "size_gib": 1})
+    until("the cluster", lambda: any(item["status"] == "ready" for item in ask("GET", "/clusters")["items"]))
+    if not ask("GET", "/namespaces")["items"]:
+        ask("POST", "/namespaces", {"name": "web"})
     server_id = ask("GET", "/servers")["items"][0]["id"]
     volume = ask("GET", "/volumes")["items"][0]
+    wait(f"/namespaces/{ask('GET', '/namespaces')['items'][0]['id']}", "the namespace")
     wait(f"/servers/{server_id}", "the server")
     wait(f"/volumes/{volume['id']}", "the volume")
     if not volume.get("attachment"):

@@ -38,6 +38,11 @@ class Stack:
         return self.shared_openstack or self.state / "openstack"
 
     @property
+    def kubernetes(self) -> Path:
+        """The state of the stand-in of Kubernetes."""
+        return self.state / "kubernetes"
+
+    @property
     def demo(self) -> Path:
         """Addresses and sign-ins of the demo."""
         return self.state / "demo.json"

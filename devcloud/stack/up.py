@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from devcloud import openstack
+from devcloud import kubernetes, openstack
 from devcloud.openstack.credentials import Credentials
 from devcloud.stack import commands, demo, processes
 from devcloud.stack.layout import DATABASE, OPERATOR_HOST, Stack
@@ -29,8 +29,14 @@ def up(stack: Stack, report: Report) -> dict[str, Any]:
     ):
         if not processes.is_running(stack, process, as_asked=True):
             processes.check_port(port, variable)
-    with ThreadPoolExecutor(1) as aside:
+    with ThreadPoolExecutor(2) as aside:
         cloud = aside.submit(openstack.up, stack.openstack, report=lambda line: report(f"openstack: {line}"))
+        cluster = aside.submit(
+            kubernetes.up,
+            stack.kubernetes,
+            is_simulating=True,
+            report=lambda line: report(f"kubernetes: {line}"),
+        )
         report("database: starting")
         postgres = EmbeddedPostgres(stack.postgres)
         _write_settings(stack, postgres)
@@ -38,7 +44,7 @@ def up(stack: Stack, report: Report) -> dict[str, Any]:
         commands.run(stack, "owner", "migrate", "--create-roles")
         _start_portals(stack, report)
         _start_workers(stack, cloud.result(), report)
-    made = demo.make(stack, report)
+    made = demo.make(stack, cluster.result(), report)
     report(f"up after {time.monotonic() - began:.0f} s")
     return made
 
@@ -49,6 +55,8 @@ def down(stack: Stack, report: Report) -> None:
     report(f"stopped: {', '.join(stopped) or 'no process of the product ran'}")
     if stack.shared_openstack is None and stack.openstack.exists():
         openstack.down(stack.openstack, report=lambda line: report(f"openstack: {line}"))
+    if stack.kubernetes.exists():
+        kubernetes.down(stack.kubernetes, report=lambda line: report(f"kubernetes: {line}"))
     if (stack.postgres / "postmaster.pid").exists():
         EmbeddedPostgres(stack.postgres).stop()
         report("database: stopped")
