@@ -1,6 +1,6 @@
 # make up     from a fresh machine to the running product   (PORT=8080, OPERATOR_PORT=8081)
 # make test   everything that the tests need, then every test
-.PHONY: up down clean test check bench lock
+.PHONY: up down clean test test-kubernetes check bench lock
 
 PYTHON := .venv/bin/python
 PORT ?= 8080
@@ -28,6 +28,11 @@ check: .venv/.ready
 	@.venv/bin/lint-imports
 	@$(PYTHON) -m pytest -q -n 0 tests/docs tests/database/test_census.py
 
+# The contract of a Kubernetes cluster, tried on a real one: KUBECONFIG=... of its administrator.
+test-kubernetes: .venv/.ready
+	@test -n "$(KUBECONFIG)" || { echo "Say which cluster: make test-kubernetes KUBECONFIG=..." >&2; exit 2; }
+	@PLATFORMA_TEST_KUBECONFIG="$(KUBECONFIG)" $(PYTHON) -m pytest -n 0 -p no:randomly tests/clouds/kubernetes/test_contract.py tests/clouds/kubernetes/test_refusals.py
+
 bench: .venv/.ready
 	@$(PYTHON) -m bench
 
@@ -35,6 +40,7 @@ bench: .venv/.ready
 lock:
 	@.venv/bin/uv pip compile --quiet --universal --generate-hashes --upgrade pyproject.toml -o requirements.lock
 	@.venv/bin/uv pip compile --quiet --universal --generate-hashes --upgrade --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade tests/clouds/kubernetes/analyzer/requirements.in -o tests/clouds/kubernetes/analyzer/requirements.lock
 	@echo uv | .venv/bin/uv pip compile --quiet --universal --generate-hashes -c requirements-dev.lock - -o requirements-uv.lock
 
 .venv/.ready: requirements-dev.lock requirements-uv.lock pyproject.toml scripts/bootstrap

@@ -6,6 +6,7 @@ the stamp is written last, and everybody looks at it under the lock.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -13,31 +14,31 @@ from collections.abc import Callable
 from pathlib import Path
 
 from devcloud.openstack.errors import InstallError
-from devcloud.openstack.layout import PACKAGE, REQUIREMENTS_IN, REQUIREMENTS_LOCK, file_lock, versions_digest
+from devcloud.openstack.layout import PACKAGE, REQUIREMENTS_IN, REQUIREMENTS_LOCK, file_lock
 
 LOCK_COMMAND = "python -m devcloud.openstack lock"
 INSTALL_SECONDS = 900
 
 
-def install(venv: Path, report: Callable[[str], None]) -> None:
-    """Make `venv` hold exactly what requirements.lock says, byte-compiled; do nothing if it does.
+def install(venv: Path, report: Callable[[str], None], *, lock: Path = REQUIREMENTS_LOCK) -> None:
+    """Make `venv` hold exactly what a lock file says, byte-compiled; do nothing if it does.
 
-    A changed requirements.lock makes it anew. Safe to call from any number of processes at once: one
+    A changed lock file makes it anew. Safe to call from any number of processes at once: one
     installs, the others wait.
     """
     stamp = venv / "devcloud-requirements.sha256"
-    if _is_stamped(stamp):
+    if _is_stamped(stamp, lock):
         return
     with file_lock(venv.with_name(venv.name + ".lock")):
-        if _is_stamped(stamp):
+        if _is_stamped(stamp, lock):
             return
-        report(f"install: OpenStack from requirements.lock into {venv}")
+        report(f"install: {lock.name} of {lock.parent.name} into {venv}")
         _uv("venv", "--quiet", "--clear", "--python", sys.executable, str(venv))
         _uv(
             *("pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode"),
-            *("--python", str(python(venv)), str(REQUIREMENTS_LOCK)),
+            *("--python", str(python(venv)), str(lock)),
         )
-        stamp.write_text(versions_digest())
+        stamp.write_text(_digest(lock))
 
 
 def python(venv: Path) -> Path:
@@ -54,9 +55,13 @@ def write_lock() -> None:
     )
 
 
-def _is_stamped(stamp: Path) -> bool:
+def _digest(lock: Path) -> str:
+    return hashlib.sha256(lock.read_bytes()).hexdigest()
+
+
+def _is_stamped(stamp: Path, lock: Path) -> bool:
     try:
-        return stamp.read_text() == versions_digest()
+        return stamp.read_text() == _digest(lock)
     except FileNotFoundError:
         return False
 
