@@ -13,6 +13,8 @@ from platforma.authentication.cookies import SESSION_COOKIE
 from platforma.authentication.passwords import PasswordStretcher
 from platforma.authentication.service import Authenticator
 from platforma.billing import endpoints as billing
+from platforma.billing import pages as billing_pages
+from platforma.billing.invoice_endpoints import invoices
 from platforma.compute import endpoints as compute
 from platforma.compute import key_pair_pages
 from platforma.compute import pages as compute_pages
@@ -56,6 +58,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     tenants.members,
     tenants.account,
     billing.billing,
+    invoices,
 )
 
 PAGE_ROUTERS: tuple[APIRouter, ...] = (
@@ -71,6 +74,8 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     router_pages.routers,
     security_group_pages.security_groups,
     operations_pages.operations,
+    billing_pages.billing,
+    billing_pages.invoices,
     tenants_pages.members,
     api_reference.router,
     authentication_pages.account,

@@ -1,6 +1,7 @@
 """Every model of the product, imported, so that the metadata is complete."""
 
 from platforma.authentication import models as authentication
+from platforma.billing import invoice_models as invoices
 from platforma.billing import models as billing
 from platforma.compute import models as compute
 from platforma.database.tables import Base
@@ -16,6 +17,7 @@ __all__ = [
     "authentication",
     "billing",
     "compute",
+    "invoices",
     "kubernetes",
     "network",
     "operations",

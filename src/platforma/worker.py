@@ -23,6 +23,7 @@ from psycopg import Error as PsycopgError
 from sqlalchemy.exc import DBAPIError
 
 import platforma.models  # noqa: F401 (completes the metadata, which offboarding goes by)
+from platforma.billing.turns import keep_billing
 from platforma.clouds.kubernetes import ClusterPool, Clusters
 from platforma.clouds.openstack import CloudPool, Clouds
 from platforma.database.database import Database
@@ -109,6 +110,7 @@ class Worker:
             self._beside(self._reaper.run()),
             self._beside(self._keep_catalogue()),
             self._beside(self._keep_clusters()),
+            self._beside(self._keep_billing()),
         ):
             working = asyncio.ensure_future(
                 app.run_worker_async(
@@ -141,6 +143,10 @@ class Worker:
     async def _keep_clusters(self) -> None:
         if self._plane is Plane.PLATFORM:
             await keep_clusters(self._database, self._access, self._executor)
+
+    async def _keep_billing(self) -> None:
+        if self._plane is Plane.TENANT:
+            await keep_billing(self._database)
 
     @contextlib.asynccontextmanager
     async def _beside(self, duty: Coroutine[Any, Any, None]) -> AsyncIterator[None]:

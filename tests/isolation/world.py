@@ -5,6 +5,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,12 @@ from sqlalchemy import select
 from platforma.authentication.models import Session
 from platforma.authentication.permissions import Role
 from platforma.authentication.principals import SessionBinding
+from platforma.billing.invoice_models import BillingDetails, Invoice, InvoiceLine
 from platforma.billing.models import Discount, UsageCorrection
 from platforma.compute.models import Flavor, Image, KeyPair, Server, ServerNetwork, ServerSecurityGroup
 from platforma.database.database import Database
 from platforma.database.gate_calls import OperatorBinding
+from platforma.database.tenant_session import WriteSession
 from platforma.kit.clock import utc_now
 from platforma.kit.crypto import new_token, public_key_of, seal_to
 from platforma.kit.ids import new_id
@@ -88,7 +91,9 @@ async def _open_portal(operator: Database, tenancy: Tenancy) -> None:
         await session.flush()
         session.add(Domain(host=tenancy.host, portal_id=portal_id, is_canonical=True))
         session.add(Tenant(id=tenancy.tenant_id, portal_id=portal_id, name=f"Tenant {tenancy.canary}", status="active"))
+    await operator.call_gate("add_billing_accounts")
     async with operator.write(OperatorBinding(tenancy.tenant_id, "tests", "quota.set", "a test")) as session:
+        await _add_invoice(session, tenancy)
         session.add(Quota(resource="servers", maximum=50))
         session.add(Discount(percent=10, begins=datetime.now(UTC), reason=tenancy.canary, made_by="tests"))
         session.add(
@@ -105,6 +110,52 @@ async def _open_portal(operator: Database, tenancy: Tenancy) -> None:
                 made_by="tests",
             )
         )
+
+
+async def _add_invoice(session: WriteSession, tenancy: Tenancy) -> None:
+    begins, mark = datetime(2026, 1, 1, tzinfo=UTC), tenancy.canary
+    party = {"company": mark, "country": "DE", "vat_number": None}
+    invoice = Invoice(
+        id=new_id(),
+        kind="invoice",
+        number=f"{mark}-000001",
+        begins=begins,
+        ends=begins + timedelta(days=31),
+        currency="EUR",
+        net=100,
+        tax_label="VAT",
+        tax_percent=Decimal(19),
+        tax=19,
+        total=119,
+        seller=party,
+        buyer=party,
+        issued_at=begins + timedelta(days=31),
+        due_at=begins + timedelta(days=45),
+        made_by="platforma",
+        status="open",
+    )
+    session.add(invoice)
+    await session.flush()
+    session.add(
+        InvoiceLine(
+            invoice_id=invoice.id,
+            position=1,
+            resource_kind="volumes",
+            resource_id=new_id(),
+            resource_name=mark,
+            item="volume",
+            label="Volume",
+            unit="hour",
+            price=Decimal(1),
+            discount_percent=Decimal(0),
+            begins=invoice.begins,
+            ends=invoice.ends,
+            unit_microseconds=3_600_000_000,
+            free_unit_microseconds=0,
+            amount=100,
+        )
+    )
+    tenancy.ids["invoice_id"] = invoice.id
 
 
 async def _sign_in(databases: Databases, tenancy: Tenancy, role: Role) -> None:
@@ -254,6 +305,9 @@ def _belongings(tenancy: Tenancy, catalogue: dict[str, UUID]) -> dict[str, Any]:
         "attachment": VolumeAttachment(volume_id=busy_volume.id, server_id=server.id, status="attached"),
         "operation_id": operation,
         "audit": AuditEvent(actor=mark, action="test"),
+        "billing_details": BillingDetails(
+            company=mark, line1=mark, postal_code="1", city=mark, country="DE", contacts=[f"{mark}@example.org"]
+        ),
     }
 
 

@@ -37,6 +37,7 @@ class Permission(StrEnum):
     MEMBERS_WRITE = "members:write"
     AUDIT_READ = "audit:read"
     BILLING_READ = "billing:read"
+    BILLING_WRITE = "billing:write"
 
 
 _EVERYBODY = frozenset(Role)
@@ -66,6 +67,7 @@ PERMISSIONS: dict[Permission, frozenset[Role]] = {
     Permission.MEMBERS_WRITE: _RULING,
     Permission.AUDIT_READ: _RULING,
     Permission.BILLING_READ: _RULING | {Role.BILLING},
+    Permission.BILLING_WRITE: _RULING | {Role.BILLING},
 }
 
 MANAGEABLE: dict[Role, frozenset[Role]] = {

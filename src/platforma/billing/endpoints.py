@@ -1,26 +1,35 @@
 """`/api/v1/billing`."""
 
-import csv
-import io
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from platforma.api.lists import Page
-from platforma.api.routes import Reading, TenantRoute, may_read
+from platforma.api.routes import Reading, TenantRoute, Writing, may_read, may_write
 from platforma.authentication.permissions import Permission
-from platforma.billing.costs import Costs, find_books, find_costs, hours_of
-from platforma.billing.rating import Line
-from platforma.billing.schemas import CostLineOut, CostsOut, MonthQuery, PriceBookOut
+from platforma.billing.costs import Costs, find_books, find_costs
+from platforma.billing.csv_files import csv_response
+from platforma.billing.errors import NoDetails
+from platforma.billing.schemas import (
+    BillingDetailsIn,
+    BillingDetailsOut,
+    CostLineOut,
+    CostsOut,
+    MonthQuery,
+    PriceBookOut,
+)
+from platforma.billing.service import change_details
+from platforma.billing.terms import find_details
+from platforma.billing.views import line_out
 from platforma.kit.clock import utc_now
 
 billing = APIRouter(prefix="/billing", tags=["Billing"], route_class=TenantRoute)
 
 Reads = Annotated[Reading, may_read(Permission.BILLING_READ)]
+Writes = Annotated[Writing, may_write(Permission.BILLING_WRITE)]
 
 _CSV_COLUMNS = tuple(CostLineOut.model_fields)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @billing.get("/costs")
@@ -33,18 +42,8 @@ async def get_costs(query: Annotated[MonthQuery, Query()], reading: Reads) -> Co
 async def export_usage(query: Annotated[MonthQuery, Query()], reading: Reads) -> Response:
     """The usage of a month, a line for each resource and price."""
     costs = await _costs(reading, query)
-    written = io.StringIO()
-    table = csv.writer(written, lineterminator="\n")
-    table.writerow((*_CSV_COLUMNS, "currency"))
-    for line in costs.rated.lines:
-        cells = line_out(line).model_dump()
-        table.writerow((*(_cell(cells[name]) for name in _CSV_COLUMNS), costs.currency))
-    name = f"usage-{costs.period.begins:%Y-%m}.csv"
-    return Response(
-        written.getvalue(),
-        media_type="text/csv; charset=utf-8",
-        headers={"content-disposition": f'attachment; filename="{name}"'},
-    )
+    rows = ({**line_out(line).model_dump(), "currency": costs.currency} for line in costs.rated.lines)
+    return csv_response(f"usage-{costs.period.begins:%Y-%m}.csv", (*_CSV_COLUMNS, "currency"), rows)
 
 
 @billing.get("/prices")
@@ -52,6 +51,21 @@ async def list_prices(reading: Reads) -> Page[PriceBookOut]:
     """The price books of your provider, the newest first; those that are yet to come too."""
     books = await find_books(reading.session)
     return Page(items=[PriceBookOut.of(book) for book in reversed(books)])
+
+
+@billing.get("/details")
+async def get_billing_details(reading: Reads) -> BillingDetailsOut:
+    """Whom invoices are made out to."""
+    details = await find_details(reading.session)
+    if details is None:
+        raise NoDetails
+    return BillingDetailsOut.model_validate(details)
+
+
+@billing.put("/details")
+async def change_billing_details(body: BillingDetailsIn, writing: Writes) -> BillingDetailsOut:
+    """Say whom invoices are made out to from now on. Those that have been issued stay as they are."""
+    return BillingDetailsOut.model_validate(await change_details(writing.session, writing.principal, body))
 
 
 def costs_out(costs: Costs) -> CostsOut:
@@ -68,20 +82,6 @@ def costs_out(costs: Costs) -> CostsOut:
     )
 
 
-def line_out(line: Line) -> CostLineOut:
-    """Describe a line."""
-    return CostLineOut(
-        **{name: getattr(line, name) for name in CostLineOut.model_fields if not name.endswith("unit_hours")},
-        unit_hours=hours_of(line.unit_microseconds),
-        free_unit_hours=hours_of(line.free_unit_microseconds),
-    )
-
-
 async def _costs(reading: Reading, query: MonthQuery) -> Costs:
     now: datetime = utc_now()
     return await find_costs(reading.session, query.moment(now), now=now)
-
-
-def _cell(value: object) -> object:
-    """Return a cell that no spreadsheet takes for a formula (OWASP: CSV injection)."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,6 +1,6 @@
 """What stands in the way of billing."""
 
-from platforma.kit.problems import Conflict
+from platforma.kit.problems import Conflict, NotFound
 
 
 class BookExists(Conflict):
@@ -11,3 +11,28 @@ class BookExists(Conflict):
 class OtherCurrency(Conflict):
     type = "other-currency"
     title = "The portal's prices are in another currency"
+
+
+class NoSeller(Conflict):
+    type = "no-seller"
+    title = "The portal has not said who issues its invoices"
+
+
+class NotCreditable(Conflict):
+    type = "not-creditable"
+    title = "That cannot be credited"
+
+
+class NoDetails(NotFound):
+    type = "no-billing-details"
+    title = "You have not said yet whom invoices are made out to"
+
+
+class AccountBeingMade(Conflict):
+    type = "account-being-made"
+    title = "Your account is being made. Try again in a moment"
+
+
+class RateExists(Conflict):
+    type = "tax-rate-exists"
+    title = "There is a rate of that country from that moment on already"

@@ -15,6 +15,7 @@ from platforma.database.database import Database
 from platforma.kit.hosts import parse_host
 from platforma.kit.problems import NotFound
 from platforma.operator import endpoints, pages
+from platforma.operator.billing_endpoints import billing
 from platforma.operator.cluster_endpoints import clusters
 from platforma.operator.cluster_pages import clusters as cluster_pages
 from platforma.operator.console import mount_console
@@ -27,7 +28,15 @@ from platforma.settings import Settings, SettingsError, need
 
 API_PREFIX = "/api/v1"
 
-API_ROUTERS: tuple[APIRouter, ...] = (endpoints.open_router, endpoints.router, portals, price_books, tenants, clusters)
+API_ROUTERS: tuple[APIRouter, ...] = (
+    endpoints.open_router,
+    endpoints.router,
+    portals,
+    price_books,
+    billing,
+    tenants,
+    clusters,
+)
 
 PAGE_ROUTERS: tuple[APIRouter, ...] = (pages.signing_in, pages.overview, pages.portals, tenant_pages, cluster_pages)
 

@@ -57,6 +57,13 @@ NAVIGATION = (
         ),
     ),
     Group(
+        "Billing",
+        (
+            Entry("Costs", "/billing", "activity", Permission.BILLING_READ),
+            Entry("Invoices", "/invoices", "book-open", Permission.BILLING_READ),
+        ),
+    ),
+    Group(
         "Organisation",
         (
             Entry("Operations", "/operations", "activity", Permission.OPERATIONS_READ),

@@ -24,6 +24,8 @@ NOTICES = {
     "kubeconfig-revoked": "It is being revoked. The row goes when the cluster takes its token no more.",
     "kubeconfigs-revoked": "All kubeconfigs are being revoked.",
     "reading-requested": "The namespace is being looked into.",
+    "billing-details-changed": "Invoices are made out to this from now on.",
+    "invoice-requested": "The invoice is being made. There is none if nothing is to be paid.",
     "retry-requested": "It is being tried again.",
 }
 

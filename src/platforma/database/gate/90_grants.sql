@@ -17,3 +17,7 @@ GRANT EXECUTE ON FUNCTION
     gate.close_operator_session, gate.open_tenant, gate.create_invitation
     TO platforma_operator;
 GRANT EXECUTE ON FUNCTION gate.own_prices TO platforma_portal, platforma_worker, platforma_operator;
+GRANT EXECUTE ON FUNCTION gate.own_terms TO platforma_portal, platforma_worker, platforma_operator;
+GRANT EXECUTE ON FUNCTION gate.next_document_number TO platforma_worker, platforma_operator;
+GRANT EXECUTE ON FUNCTION gate.add_billing_accounts TO platforma_worker, platforma_operator;
+GRANT EXECUTE ON FUNCTION gate.take_billing_turn, gate.open_billing_turn TO platforma_worker;

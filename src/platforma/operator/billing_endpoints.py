@@ -1,0 +1,60 @@
+"""`/api/v1/portals/{portal_id}/seller`, `.../tax-rates`, and tenants' invoices."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from platforma.api.lists import Page
+from platforma.billing.schemas import InvoiceOut
+from platforma.operator import billing as service
+from platforma.operator.billing_schemas import (
+    CreditNoteCreate,
+    SellerIn,
+    SellerOut,
+    TaxRateCreate,
+    TaxRateOut,
+    TenantInvoicesQuery,
+)
+from platforma.operator.routes import OperatorRoute, Signed
+
+billing = APIRouter(tags=["Billing"], route_class=OperatorRoute)
+
+
+@billing.get("/portals/{portal_id}/seller")
+async def get_seller(portal_id: UUID, acting: Signed) -> SellerOut:
+    """Who issues a portal's invoices."""
+    return SellerOut.model_validate(await service.get_seller(acting, portal_id))
+
+
+@billing.put("/portals/{portal_id}/seller")
+async def set_seller(portal_id: UUID, body: SellerIn, acting: Signed) -> SellerOut:
+    """Say who issues a portal's invoices from now on. Until it is said there are none."""
+    return SellerOut.model_validate(await service.set_seller(acting, portal_id, body))
+
+
+@billing.get("/portals/{portal_id}/tax-rates")
+async def list_tax_rates(portal_id: UUID, acting: Signed) -> Page[TaxRateOut]:
+    """The tax on a portal's invoices, by country."""
+    rows = await service.list_tax_rates(acting, portal_id)
+    return Page(items=[TaxRateOut.model_validate(row) for row in rows])
+
+
+@billing.post("/portals/{portal_id}/tax-rates", status_code=201)
+async def create_tax_rate(portal_id: UUID, body: TaxRateCreate, acting: Signed) -> TaxRateOut:
+    """Set the tax on invoices to a country, from now or a later moment on."""
+    return TaxRateOut.model_validate(await service.create_tax_rate(acting, portal_id, body))
+
+
+@billing.get("/tenants/{tenant_id}/invoices")
+async def list_tenant_invoices(
+    tenant_id: UUID, query: Annotated[TenantInvoicesQuery, Query()], acting: Signed
+) -> Page[InvoiceOut]:
+    """A tenant's invoices and credit notes, for a reason that both audit logs keep."""
+    return await service.list_invoices(acting, tenant_id, query, query.reason)
+
+
+@billing.post("/tenants/{tenant_id}/invoices/{invoice_id}/credit-notes", status_code=201)
+async def create_credit_note(tenant_id: UUID, invoice_id: UUID, body: CreditNoteCreate, acting: Signed) -> InvoiceOut:
+    """Take an invoice back, or a part of it."""
+    return InvoiceOut.model_validate(await service.create_credit_note(acting, tenant_id, invoice_id, body))

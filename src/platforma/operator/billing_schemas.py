@@ -1,0 +1,93 @@
+"""What the operator's API says and hears about billing."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, StringConstraints
+
+from platforma.api.fields import Input, Integer, Name, Output
+from platforma.authentication.schemas import Email
+from platforma.billing.schemas import Address, InvoiceQuery
+from platforma.operator.schemas import Act, Reason
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
+Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=5, decimal_places=2)]
+_RATE: dict[str, JsonValue] = {"country": "DE", "label": "VAT", "percent": "19"}
+
+
+class SellerIn(Address):
+    """Who issues a portal's invoices, and on which terms."""
+
+    email: Annotated[Email, Field(examples=["billing@example.org"])]
+    prefix: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,12}$")] = Field(
+        description="What the numbers of invoices begin with.", examples=["ACME"]
+    )
+    payment_days: Integer = Field(default=14, ge=0, le=120)
+    grace_days: Integer = Field(
+        default=14, ge=0, le=120, description="How long an overdue invoice shuts nobody out of changing things."
+    )
+    footer: Text = Field(default="", description="Stands below every invoice: register, bank account.")
+
+
+class SellerOut(Output):
+    """Who issues a portal's invoices."""
+
+    company: str
+    line1: str
+    line2: str
+    postal_code: str
+    city: str
+    country: str
+    vat_number: str | None
+    email: str
+    prefix: str
+    payment_days: int
+    grace_days: int
+    footer: str
+    updated_at: datetime
+
+
+class TaxRateCreate(Input):
+    """The tax on invoices to a country, from now or a later moment on."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_RATE]})
+
+    country: Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|\*)$")] = Field(
+        description="As in ISO 3166-1, or `*` for any that has no rate of its own."
+    )
+    effective_from: AwareDatetime | None = Field(default=None, description="If not given, now.")
+    label: Name
+    percent: Percent
+    business_percent: Percent | None = Field(
+        default=None, description="For companies with a VAT number in another country than the seller's."
+    )
+    business_note: Text | None = Field(default=None, description="What is said then, such as `Reverse charge`.")
+
+
+class TaxRateOut(Output):
+    """A tax rate."""
+
+    id: UUID
+    country: str
+    effective_from: datetime
+    label: str
+    percent: Decimal
+    business_percent: Decimal | None
+    business_note: str | None
+    created_at: datetime
+
+
+class TenantInvoicesQuery(InvoiceQuery):
+    """Whose invoices are looked at is written down, with the reason."""
+
+    reason: Reason
+
+
+class CreditNoteCreate(Act):
+    """What is taken back of an invoice."""
+
+    net: Integer | None = Field(
+        default=None, ge=1, description="Without tax, in the currency's smallest unit; all that is left if not given."
+    )
