@@ -184,7 +184,7 @@ def _cinder(writer: _Writer, packaged: Path) -> Sections:
     return {
         "DEFAULT": {
             **writer.messaging("cinder"),
-            "enabled_backends": "sparse",
+            "enabled_backends": "pool",
             "default_volume_type": "__DEFAULT__",
             "api_paste_config": packaged / "cinder" / "api-paste.ini",
             "resource_query_filters_file": packaged / "cinder" / "resource_filters.json",
@@ -193,9 +193,10 @@ def _cinder(writer: _Writer, packaged: Path) -> Sections:
             "image_conversion_dir": cinder / "conversion",
         },
         "database": writer.database("cinder"),
-        "sparse": {
-            "volume_driver": "devcloud_plugins.volumes.SparseFileDriver",
-            "volume_backend_name": "sparse",
+        "pool": {
+            "volume_driver": "devcloud_plugins.volumes.PoolDriver",
+            "volume_backend_name": "pool",
+            "volume_clear": "none",  # as a back end that skips it does; volume types say otherwise
         },
         "coordination": {"backend_url": f"file://{cinder / 'coordination'}"},
         "nova": {"interface": "public", **writer.sign_in()},

@@ -90,7 +90,7 @@ class Layout:
         """Make the directory tree; the state holds passwords, so it is its owner's alone."""
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in (
-            "cinder/volumes",
+            "cinder",
             "db",
             "etc",
             "glance/images",

@@ -24,13 +24,17 @@ IMAGES = (
     ("cirros-0.6", "cirros", "0.6"),
 )
 EXTERNAL_CIDR = "203.0.113.0/24"  # TEST-NET-3 of RFC 5737: routed nowhere
-VOLUME_TYPE = "standard"
+# Name, extra specs: one that leaves what was written to whoever gets the extents next, one that does not.
+VOLUME_TYPES = (
+    ("standard", {}),
+    ("zeroed", {"devcloud:volume_clear": "zero"}),
+)
 PLACEHOLDER = "A placeholder of devcloud: a few bytes, and no operating system in them."
 
 
 def seed(client: Client, settings: Settings) -> None:
     """Create what is missing. One thread for each service, as the services are what takes time."""
-    work = (seed_flavours, seed_images, seed_external_network, seed_volume_type)
+    work = (seed_flavours, seed_images, seed_external_network, seed_volume_types)
     with ThreadPoolExecutor(len(work)) as pool:
         for outcome in [pool.submit(step, client, settings) for step in work]:
             outcome.result()
@@ -101,9 +105,10 @@ def seed_external_network(client: Client, settings: Settings) -> None:
         client.post(f"{url}/subnets", {"subnet": subnet})
 
 
-def seed_volume_type(client: Client, settings: Settings) -> None:
+def seed_volume_types(client: Client, settings: Settings) -> None:
     url = settings.url_of("cinder") + "/v3/types"
     known = {kind["name"] for kind in client.get(url)["volume_types"]}
-    if VOLUME_TYPE not in known:
-        specs = {"volume_backend_name": "sparse"}
-        client.post(url, {"volume_type": {"name": VOLUME_TYPE, "extra_specs": specs}})
+    for name, specs in VOLUME_TYPES:
+        if name not in known:
+            specs = {"volume_backend_name": "pool"} | specs
+            client.post(url, {"volume_type": {"name": name, "extra_specs": specs}})
