@@ -25,7 +25,7 @@ IMAGES = (
 )
 EXTERNAL_CIDR = "203.0.113.0/24"  # TEST-NET-3 of RFC 5737: routed nowhere
 # Name, extra specs: one that leaves what was written to whoever gets the extents next, one that does not.
-VOLUME_TYPES = (
+VOLUME_TYPES: tuple[tuple[str, dict[str, str]], ...] = (
     ("standard", {}),
     ("zeroed", {"devcloud:volume_clear": "zero"}),
 )
