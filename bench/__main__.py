@@ -1,9 +1,10 @@
-"""`python -m bench [lists] [sessions] [openstack]`: run the benchmarks, print a table, write results.json."""
+"""`python -m bench [BENCHMARK ...]`: run the benchmarks, print a table, write results.json."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from bench.kubernetes import KubernetesScale, bench_kubernetes
 from bench.lists import Scale, bench_lists
 from bench.openstack import bench_openstack
 from bench.results import Result, print_table, write_results
@@ -11,7 +12,7 @@ from bench.sessions import SessionScale, bench_sessions
 from bench.stage import stage
 
 RESULTS = Path(__file__).parent / "results.json"
-BENCHMARKS = ("lists", "sessions", "openstack")
+BENCHMARKS = ("lists", "sessions", "openstack", "kubernetes")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
             results += bench_sessions(made, SessionScale(rounds=options.rounds, seconds=options.seconds))
         if "openstack" in wanted:
             results += bench_openstack(made, scale)
+        if "kubernetes" in wanted:
+            results += bench_kubernetes(KubernetesScale())
     write_results(options.output, results)
     print_table(results)
     return 0

@@ -18,8 +18,8 @@ from typing import Any
 from devcloud.kubernetes.kinds import Kind, kinds
 
 Object = dict[str, Any]
-Place = tuple[str, str]
-"""Namespace (empty for kinds without) and name."""
+Places = dict[str, dict[str, Object]]
+"""Objects of a kind by namespace (empty for kinds without) and name."""
 
 HISTORY = 5000
 
@@ -42,41 +42,41 @@ class Store:
         self.version = 1
         self.history: deque[Change] = deque(maxlen=HISTORY)
         self.is_saved = True
-        self._objects: dict[str, dict[Place, Object]] = {each.key: {} for each in kinds().values()}
+        self._objects: dict[str, Places] = {each.key: {} for each in kinds().values()}
         self._file = file
         self._changed = asyncio.Event()
 
     def find(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """Return an object, or None. It is the store's own: copy before changing."""
-        return self._objects[kind.key].get((namespace, name))
+        return self._objects[kind.key].get(namespace, {}).get(name)
 
     def objects(self, kind: Kind, namespace: str | None = None) -> Iterator[Object]:
         """Yield the objects of a kind in order of namespace and name; without a namespace those of all."""
-        for place, each in sorted(self._objects[kind.key].items()):
-            if namespace is None or place[0] == namespace:
+        places = self._objects[kind.key]
+        for place in sorted(places) if namespace is None else [namespace]:
+            for _, each in sorted(places.get(place, {}).items()):
                 yield each
 
     def count(self, kind: Kind, namespace: str) -> int:
         """Return how many objects of a kind are in a namespace."""
-        return sum(place[0] == namespace for place in self._objects[kind.key])
+        return len(self._objects[kind.key].get(namespace, ()))
 
     def put(self, kind: Kind, value: Object) -> Object:
         """Store an object under a new version, and return what is stored."""
         metadata = value["metadata"]
-        place = (metadata.get("namespace", ""), metadata["name"])
-        before = self._objects[kind.key].get(place)
+        place = self._objects[kind.key].setdefault(metadata.get("namespace", ""), {})
+        before = place.get(metadata["name"])
         stored = copy.deepcopy(value)
         self.version += 1
         stored["metadata"]["resourceVersion"] = str(self.version)
-        self._objects[kind.key][place] = stored
+        place[metadata["name"]] = stored
         self._tell(Change(self.version, "MODIFIED" if before else "ADDED", kind, stored, before))
         return stored
 
     def remove(self, kind: Kind, value: Object) -> Object:
         """Take an object away, and return it with the version of its end."""
         metadata = value["metadata"]
-        place = (metadata.get("namespace", ""), metadata["name"])
-        before = self._objects[kind.key].pop(place)
+        before = self._objects[kind.key][metadata.get("namespace", "")].pop(metadata["name"])
         self.version += 1
         last = copy.deepcopy(before)
         last["metadata"]["resourceVersion"] = str(self.version)
@@ -103,7 +103,9 @@ class Store:
         content = json.loads(self._file.read_text())
         self.version = content["version"]
         for key, each in content["objects"].items():
-            self._objects[key] = {(o["metadata"].get("namespace", ""), o["metadata"]["name"]): o for o in each}
+            for value in each:
+                metadata = value["metadata"]
+                self._objects[key].setdefault(metadata.get("namespace", ""), {})[metadata["name"]] = value
 
     def save(self) -> None:
         """Write everything to the file, whole or not at all, unless nothing has changed."""
@@ -111,7 +113,10 @@ class Store:
             return
         content = {
             "version": self.version,
-            "objects": {key: list(each.values()) for key, each in self._objects.items() if each},
+            "objects": {
+                key: [value for place in places.values() for value in place.values()]
+                for key, places in self._objects.items()
+            },
         }
         partial = self._file.with_name(self._file.name + ".partial")
         with os.fdopen(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as handle:
