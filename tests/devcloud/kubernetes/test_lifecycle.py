@@ -33,7 +33,8 @@ def _ask(state: Path, path: str) -> tuple[bytes, Any]:
     settings = find_settings(Layout(state))
     assert settings is not None
     context = ssl.create_default_context(cadata=settings.authority)
-    with urllib.request.urlopen(f"{settings.server}{path}", timeout=10, context=context) as answer:
+    request = urllib.request.Request(f"{settings.server}{path}", headers={"Authorization": f"Bearer {settings.token}"})
+    with urllib.request.urlopen(request, timeout=10, context=context) as answer:
         return answer.read(), answer.headers
 
 
