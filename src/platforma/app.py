@@ -24,8 +24,9 @@ from platforma.kubernetes import kubeconfig_pages
 from platforma.kubernetes import pages as kubernetes_pages
 from platforma.kubernetes.kubeconfig_endpoints import kubeconfigs
 from platforma.network import endpoints as network
+from platforma.network import floating_ip_pages, port_pages, router_pages, security_group_pages
 from platforma.network import pages as network_pages
-from platforma.network import router_pages, security_group_pages
+from platforma.network.floating_ip_endpoints import floating_ips, ports
 from platforma.network.security_group_endpoints import security_groups
 from platforma.operations import endpoints as operations
 from platforma.operations import pages as operations_pages
@@ -45,6 +46,8 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     authentication.router,
     network.networks,
     network.routers,
+    ports,
+    floating_ips,
     security_groups,
     compute.flavors,
     compute.images,
@@ -72,6 +75,8 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     kubeconfig_pages.kubeconfigs,
     network_pages.networks,
     router_pages.routers,
+    floating_ip_pages.floating_ips,
+    port_pages.ports,
     security_group_pages.security_groups,
     operations_pages.operations,
     billing_pages.billing,

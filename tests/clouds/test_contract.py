@@ -187,6 +187,42 @@ class TestNetworks:
         assert cloud.delete_subnet(subnet.cloud_id)
 
 
+class TestFloatingIps:
+    def test_a_floating_ip_leads_to_a_port_and_nowhere(self, stage: Stage) -> None:
+        cloud, id_ = stage.a.cloud, uuid4()
+        made = cloud.ensure_floating_ip(id_, port_cloud_id=None)
+        assert made.port_cloud_id is None
+        network = make_network(cloud)
+        subnet = make_subnet(cloud, network)
+        port = cloud.ensure_port(uuid4(), network_cloud_id=network.cloud_id, security_group_cloud_ids=[])
+        with pytest.raises(CloudNotFound):
+            cloud.ensure_floating_ip(id_, port_cloud_id=port.cloud_id)
+        router = cloud.ensure_router(uuid4(), has_external_gateway=True, description="")
+        cloud.attach_subnet(router.cloud_id, subnet.cloud_id)
+        led = cloud.ensure_floating_ip(id_, port_cloud_id=port.cloud_id)
+        assert (led.cloud_id, led.address, led.port_cloud_id) == (made.cloud_id, made.address, port.cloud_id)
+        assert cloud.ensure_floating_ip(id_, port_cloud_id=port.cloud_id) == led
+        assert cloud_name(id_) in [each.name for each in cloud.inventory()[CloudKind.FLOATING_IP]]
+        with pytest.raises(CloudConflict):
+            cloud.ensure_floating_ip(uuid4(), port_cloud_id=port.cloud_id)
+        assert cloud.ensure_floating_ip(id_, port_cloud_id=None).port_cloud_id is None
+        cloud.ensure_floating_ip(id_, port_cloud_id=port.cloud_id)
+        assert cloud.delete_port(port.cloud_id)
+        assert cloud.ensure_floating_ip(id_, port_cloud_id=None) == made
+        assert cloud.delete_floating_ip(id_)
+        assert cloud.delete_floating_ip(id_)
+        assert cloud_name(id_) not in [each.name for each in cloud.inventory()[CloudKind.FLOATING_IP]]
+
+    def test_a_port_of_another(self, stage: Stage) -> None:
+        network = make_network(stage.b.cloud)
+        make_subnet(stage.b.cloud, network)
+        port = stage.b.cloud.ensure_port(uuid4(), network_cloud_id=network.cloud_id, security_group_cloud_ids=[])
+        id_ = uuid4()
+        with pytest.raises(CloudNotFound):
+            stage.a.cloud.ensure_floating_ip(id_, port_cloud_id=port.cloud_id)
+        assert cloud_name(id_) not in [each.name for each in stage.a.cloud.inventory()[CloudKind.FLOATING_IP]]
+
+
 class TestSecurityGroups:
     def test_each_project_has_a_default_group_of_its_own(self, stage: Stage) -> None:
         ours = stage.a.cloud.find_default_security_group()
@@ -241,6 +277,20 @@ class TestSecurityGroups:
         assert again.cloud_id == port.cloud_id
         assert cloud.delete_security_group(groups[1])
         assert cloud.delete_port(id_)
+
+    def test_allowed_addresses_stay_within_the_networks_subnets(self, stage: Stage) -> None:
+        cloud, id_ = stage.a.cloud, uuid4()
+        network = make_network(cloud)
+        make_subnet(cloud, network)
+        for addresses in (["10.20.0.77"], ["10.20.0.128/25", "10.20.0.7/32"], []):
+            cloud.ensure_port(
+                id_, network_cloud_id=network.cloud_id, security_group_cloud_ids=[], allowed_addresses=addresses
+            )
+        for bad in ("0.0.0.0/0", "10.21.0.1", "::/0", "10.0.0.0/8"):
+            with pytest.raises(CloudRefused):
+                cloud.ensure_port(
+                    id_, network_cloud_id=network.cloud_id, security_group_cloud_ids=[], allowed_addresses=[bad]
+                )
 
 
 class TestServersAndVolumes:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from platforma.clouds.openstack import CloudId, CloudKind, CloudSubnet, ProjectCloud, RuleSpec, cloud_name
+from platforma.clouds.openstack import CloudId, CloudKind, CloudSubnet, Ipv6Mode, ProjectCloud, RuleSpec, cloud_name
 from tests.clouds.stage import OpenStackStage, Tenant
 
 
@@ -106,6 +106,42 @@ def test_a_port_that_may_pretend_is_put_right(cloud: ProjectCloud, back_door: An
     seen = back_door.network.get_port(port.cloud_id)
     assert seen.is_port_security_enabled
     assert seen.allowed_address_pairs == []
+
+
+def test_a_port_keeps_its_allowed_addresses_and_loses_others(cloud: ProjectCloud, back_door: Any) -> None:
+    network = cloud.ensure_network(uuid4(), description="")
+    make_subnet(cloud, network.cloud_id)
+    id_ = uuid4()
+
+    def ensure() -> CloudId:
+        return cloud.ensure_port(
+            id_, network_cloud_id=network.cloud_id, security_group_cloud_ids=[], allowed_addresses=["10.30.0.64/26"]
+        ).cloud_id
+
+    port = ensure()
+    pairs = [{"ip_address": "10.30.0.64/26"}, {"ip_address": "0.0.0.0/0"}]
+    back_door.network.update_port(port, allowed_address_pairs=pairs)
+    ensure()
+    (pair,) = back_door.network.get_port(port).allowed_address_pairs
+    assert pair["ip_address"] == "10.30.0.64/26"
+
+
+@pytest.mark.parametrize("mode", ["slaac", "dhcpv6-stateless", "dhcpv6-stateful"])
+def test_ipv6_modes(cloud: ProjectCloud, back_door: Any, mode: Ipv6Mode) -> None:
+    network = cloud.ensure_network(uuid4(), description="")
+    subnet = cloud.ensure_subnet(
+        uuid4(),
+        network_cloud_id=network.cloud_id,
+        cidr="fd00:30::/64",
+        ip_version=6,
+        gateway_ip=None,
+        has_dhcp=True,
+        ipv6_mode=mode,
+        dns_nameservers=[],
+        description="",
+    )
+    seen = back_door.network.get_subnet(subnet.cloud_id)
+    assert (seen.ipv6_address_mode, seen.ipv6_ra_mode) == (mode, mode)
 
 
 def test_a_server_has_the_name_the_host_name_and_the_metadata(

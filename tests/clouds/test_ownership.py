@@ -82,6 +82,11 @@ class LeakyCloud:
             return Answer(200, {parts[0].replace("-", "_"): []})
         word = WORDS[parts[0]]
         plural = {"os-keypairs": "keypairs", "security-groups": "security_groups"}.get(parts[0], parts[0])
+        if word == "floatingip":  # these have no name, and are told by their description
+            answer = item(self.owner) | {"description": cloud_name(ID)}
+            return Answer(
+                200, {"floatingips": [answer]} if (request.method, len(parts)) == ("GET", 1) else {word: answer}
+            )
         if request.method == "GET" and len(parts) == 1:
             each = {"keypair": item(self.owner)} if word == "keypair" else item(self.owner)
             return Answer(200, {plural: [each]})
@@ -124,9 +129,10 @@ DELETES = [
         "delete_server",
         "delete_volume",
         "delete_snapshot",
+        "delete_floating_ip",
     )
     for reference in (CLOUD_ID, ID)
-] + [("delete_floating_ip", CLOUD_ID)]
+]
 
 CREATES: dict[str, Callable[[ProjectCloud], object]] = {
     "ensure_network": lambda project: project.ensure_network(ID, description="d"),
@@ -143,6 +149,7 @@ CREATES: dict[str, Callable[[ProjectCloud], object]] = {
     "ensure_router": lambda project: project.ensure_router(ID, has_external_gateway=False, description="d"),
     "ensure_security_group": lambda project: project.ensure_security_group(ID, description="d"),
     "ensure_port": lambda project: project.ensure_port(ID, network_cloud_id=CLOUD_ID, security_group_cloud_ids=[]),
+    "ensure_floating_ip": lambda project: project.ensure_floating_ip(ID, port_cloud_id=None),
     "ensure_key_pair": lambda project: project.ensure_key_pair(ID, public_key="ssh-ed25519 AAAA"),
     "ensure_server": lambda project: project.ensure_server(
         ID,

@@ -13,6 +13,7 @@ from platforma.authentication.permissions import Role
 from platforma.compute.models import Server, ServerNetwork
 from platforma.database.tenant_session import WriteSession
 from platforma.kubernetes.models import Namespace
+from platforma.network.models import FloatingIp
 from platforma.storage.models import VolumeAttachment
 from platforma.verification.inventory import ApiOperation, IdPlace
 from platforma.verification.requests import UnknownPlaceError
@@ -103,6 +104,18 @@ async def _network_with_subnet(session: WriteSession, tenancy: Tenancy) -> None:
     tenancy.ids["network_id"] = await _one(session, select(ServerNetwork.network_id))
 
 
+async def _led_floating_ip(session: WriteSession, tenancy: Tenancy) -> None:
+    row = await session.get(FloatingIp, tenancy.ids["floating_ip_id"])
+    assert row
+    row.port_id = tenancy.ids["port_id"]
+
+
+async def _free_port(session: WriteSession, tenancy: Tenancy) -> None:
+    row = await session.get(FloatingIp, tenancy.ids["floating_ip_id"])
+    assert row
+    row.port_id = None
+
+
 async def _one(session: WriteSession, statement: Any) -> UUID:
     found: UUID = (await session.scalars(statement)).one()
     return found
@@ -123,6 +136,14 @@ async def _server_of_the_example(session: WriteSession, tenancy: Tenancy) -> Non
 SITUATIONS: dict[str, Situation] = {
     "start_server": _stopped_server,
     "detach_volume": _busy_volume,
+    "create_floating_ip": _free_port,
+    "delete_floating_ip": _free_port,
+    "attach_floating_ip": _free_port,
+    "page_create_floating_ip": _free_port,
+    "page_delete_floating_ip": _free_port,
+    "page_attach_floating_ip": _free_port,
+    "detach_floating_ip": _led_floating_ip,
+    "page_detach_floating_ip": _led_floating_ip,
     "revoke_member_session": _members_session,
     "page_start_server": _stopped_server,
     "page_detach_volume": _busy_volume,

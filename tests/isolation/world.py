@@ -25,7 +25,7 @@ from platforma.kit.crypto import new_token, public_key_of, seal_to
 from platforma.kit.ids import new_id
 from platforma.kubernetes.models import Cluster, Kubeconfig, Namespace, NamespaceReading, Opening
 from platforma.kubernetes.schemas import EXAMPLE_KEY
-from platforma.network.models import Network, Router, SecurityGroup, SecurityGroupRule, Subnet
+from platforma.network.models import FloatingIp, Network, Router, SecurityGroup, SecurityGroupRule, Subnet
 from platforma.operations.models import Operation
 from platforma.portal.models import Domain, Portal
 from platforma.storage.models import Volume, VolumeAttachment
@@ -266,8 +266,11 @@ def _belongings(tenancy: Tenancy, catalogue: dict[str, UUID]) -> dict[str, Any]:
     network = Network(**common("network"))
     busy_network = Network(**common("busy network"))
     router = Router(**common("router"))
+    busy_router = Router(**common("busy router"), has_external_gateway=True)
     subnet = Subnet(**common("subnet"), network_id=network.id, ip_version=4, cidr="10.0.0.0/24")
-    busy_subnet = Subnet(**common("busy subnet"), network_id=busy_network.id, ip_version=4, cidr="10.9.0.0/24")
+    busy_subnet = Subnet(
+        **common("busy subnet"), network_id=busy_network.id, ip_version=4, cidr="10.9.0.0/24", router_id=busy_router.id
+    )
     default_group = SecurityGroup(**common("default"), is_default=True)
     group = SecurityGroup(**common("group"))
     rule = SecurityGroupRule(
@@ -291,6 +294,7 @@ def _belongings(tenancy: Tenancy, catalogue: dict[str, UUID]) -> dict[str, Any]:
         "network_id": network,
         "busy_network": busy_network,
         "router_id": router,
+        "busy_router": busy_router,
         "subnet_id": subnet,
         "busy_subnet": busy_subnet,
         "default_group": default_group,
@@ -298,7 +302,8 @@ def _belongings(tenancy: Tenancy, catalogue: dict[str, UUID]) -> dict[str, Any]:
         "rule_id": rule,
         "key_pair_id": key_pair,
         "server_id": server,
-        "server_network": ServerNetwork(server_id=server.id, network_id=busy_network.id),
+        "port_id": ServerNetwork(id=new_id(), server_id=server.id, network_id=busy_network.id),
+        "floating_ip_id": FloatingIp(**common("floating ip"), address="203.0.113.9"),
         "server_group": ServerSecurityGroup(server_id=server.id, security_group_id=default_group.id),
         "volume_id": volume,
         "busy_volume": busy_volume,

@@ -13,7 +13,7 @@ from platforma.authentication.permissions import Role
 from platforma.compute.models import KeyPair, Server
 from platforma.database.roles import DatabaseRole
 from platforma.kit.ids import new_id
-from platforma.network.models import Network, Router, SecurityGroup
+from platforma.network.models import FloatingIp, Network, Router, SecurityGroup
 from platforma.operations.models import Operation
 from platforma.portal.application import Pages
 from platforma.storage.models import Volume
@@ -134,6 +134,7 @@ async def _multiply(databases: Databases, tenancy: Tenancy) -> None:
                 (
                     Network(name=name, status="creating"),
                     Router(name=name, status="active", external_address="203.0.113.7"),
+                    FloatingIp(name=name, status="active", address="203.0.113.8"),
                     SecurityGroup(name=name, status="updating"),
                     KeyPair(name=name, status="active", public_key="ssh-ed25519 A", fingerprint="SHA256:x"),
                     Volume(name=name, status="error", status_reason="It broke.", size_gib=1),

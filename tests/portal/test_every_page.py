@@ -12,7 +12,17 @@ from tests.portal.conftest import MANY, Portal, path_of, read
 
 in_one_loop = pytest.mark.asyncio(loop_scope="session")
 
-LISTS = ("/networks", "/routers", "/security-groups", "/servers", "/key-pairs", "/volumes", "/operations", "/members")
+LISTS = (
+    "/networks",
+    "/routers",
+    "/floating-ips",
+    "/security-groups",
+    "/servers",
+    "/key-pairs",
+    "/volumes",
+    "/operations",
+    "/members",
+)
 
 
 @in_one_loop

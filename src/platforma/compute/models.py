@@ -4,13 +4,15 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from platforma.database.roles import DatabaseRole
 from platforma.database.tables import (
     READ,
     WRITE,
+    Created,
     Grants,
     Meter,
     PlatformWide,
@@ -105,7 +107,7 @@ class Server(Resource):
     console_output_at: Mapped[datetime | None]
 
 
-class ServerNetwork(TenantOwned):
+class ServerNetwork(Created, TenantOwned):
     """A server's port on a network."""
 
     __tablename__ = "server_networks"
@@ -120,6 +122,8 @@ class ServerNetwork(TenantOwned):
     server_id: Mapped[UUID]
     network_id: Mapped[UUID]
     cloud_port_id: Mapped[str | None]
+    allowed_addresses: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    """Addresses besides its own that the server may send from: single ones, or ranges in CIDR notation."""
 
 
 class ServerSecurityGroup(TenantOwned):

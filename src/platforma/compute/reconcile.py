@@ -167,6 +167,7 @@ def _ensure_port(view: ServerView, port: PortView, cloud: ProjectCloud) -> Cloud
         port.id,
         network_cloud_id=port.network.cloud_id or "",
         security_group_cloud_ids=view.group_cloud_ids,
+        allowed_addresses=port.allowed_addresses,
     )
 
 

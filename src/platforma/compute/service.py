@@ -13,6 +13,7 @@ from platforma.compute.errors import FlavorTooSmall, NoAddresses, NoDefaultGroup
 from platforma.compute.models import Flavor, Image, KeyPair, Server, ServerNetwork, ServerSecurityGroup
 from platforma.compute.schemas import ServerChange, ServerCreate, ServerQuery
 from platforma.database.tenant_session import ReadSession, TenantSession, WriteSession
+from platforma.network.floating_ips import release_server
 from platforma.network.models import Network, SecurityGroup, Subnet
 from platforma.network.service import apply_changes
 from platforma.operations.models import Operation
@@ -90,8 +91,9 @@ async def change_server(
 async def delete_server(
     session: WriteSession, principal: Principal, server_id: UUID
 ) -> tuple[ServerDetails, Operation]:
-    """Wish a server away. Its volumes are detached and stay; what is on its own disk is lost."""
+    """Wish a server away. Its volumes and floating IPs are detached and stay; what is on its own disk is lost."""
     server = await get_resource(session, Server, server_id, for_change=True)
+    await release_server(session, principal.email, server_id)
     attachments = await session.scalars(
         select(VolumeAttachment).where(VolumeAttachment.server_id == server_id).order_by(VolumeAttachment.id)
     )

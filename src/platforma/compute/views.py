@@ -34,6 +34,7 @@ class PortView:
     network_id: UUID
     network: NeededView
     cloud_id: CloudId | None
+    allowed_addresses: tuple[str, ...]
 
     @property
     def row(self) -> RowKey:
@@ -167,6 +168,7 @@ async def _load_ports(session: TenantSession, server_id: UUID) -> tuple[PortView
             network.id,
             _needed("network", network, is_whole=network.id not in without_subnets),
             port.cloud_port_id,
+            tuple(port.allowed_addresses),
         )
         for port, network in found
     )

@@ -80,7 +80,7 @@ async def change_subnet(network_id: UUID, subnet_id: UUID, body: SubnetChange, w
 
 @networks.delete("/{network_id}/subnets/{subnet_id}", status_code=202)
 async def delete_subnet(network_id: UUID, subnet_id: UUID, writing: Writes) -> Accepted[SubnetOut]:
-    """Delete a subnet. Refused while servers have addresses in it."""
+    """Delete a subnet. Refused while servers have addresses in it, or may send from some."""
     return accepted_subnet(*await service.delete_subnet(writing.session, writing.principal, network_id, subnet_id))
 
 

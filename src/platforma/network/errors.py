@@ -1,11 +1,31 @@
 """What can stand in the way of a change to a network."""
 
-from platforma.kit.problems import Conflict
+from platforma.kit.problems import Conflict, Invalid
 
 
 class InUse(Conflict):
     type = "in-use"
     title = "Something else still uses this"
+
+
+class NoWayOutside(Conflict):
+    type = "no-way-outside"
+    title = "No router leads outside from there"
+
+
+class HasFloatingIp(Conflict):
+    type = "has-floating-ip"
+    title = "A floating IP leads there already"
+
+
+class LeadsNowhere(Conflict):
+    type = "floating-ip-not-attached"
+    title = "The floating IP leads nowhere"
+
+
+class OutsideSubnets(Invalid):
+    type = "outside-subnets"
+    title = "The address is in none of the network's subnets"
 
 
 class Overlap(Conflict):

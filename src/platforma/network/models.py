@@ -1,13 +1,13 @@
-"""Networks with their subnets, routers, security groups with their rules."""
+"""Networks with their subnets, routers, floating IPs, security groups with their rules."""
 
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Text
+from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from platforma.database.tables import Created, Grants, TenantOwned, tenant_reference
+from platforma.database.tables import Created, Grants, Meter, TenantOwned, tenant_reference
 from platforma.operations.models import RESOURCE_GRANTS, Resource
 
 
@@ -44,6 +44,7 @@ class Subnet(Resource):
         Index(None, "tenant_id", "router_id"),
         Index(None, "tenant_id", "attached_router_id"),
         CheckConstraint("ip_version IN (4, 6)", name="ip_version"),
+        CheckConstraint("ipv6_mode IN ('slaac', 'dhcpv6-stateless', 'dhcpv6-stateful')", name="ipv6_mode"),
     )
 
     network_id: Mapped[UUID]
@@ -54,7 +55,21 @@ class Subnet(Resource):
     cidr: Mapped[str]
     gateway_ip: Mapped[str | None]
     has_dhcp: Mapped[bool] = mapped_column(server_default="true")
+    ipv6_mode: Mapped[str | None]
+    """How servers get their IPv6 addresses, as Neutron names it; None for SLAAC too. Needs `has_dhcp`."""
     dns_nameservers: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+
+
+class FloatingIp(Resource):
+    """An address of the external network, which leads to a server's port or to nothing."""
+
+    __tablename__ = "floating_ips"
+    __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+    __meter__ = Meter("CASE WHEN r.cloud_id IS NOT NULL THEN 'floating_ip' END")
+    __table_args__ = (tenant_reference("port_id", "server_networks"), UniqueConstraint("tenant_id", "port_id"))
+
+    port_id: Mapped[UUID | None]
+    address: Mapped[str | None]
 
 
 class SecurityGroup(Resource):

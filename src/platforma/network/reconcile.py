@@ -5,13 +5,13 @@ The model to follow for other domains: see `platforma.operations.reconciling` fo
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 from uuid import UUID
 
 from sqlalchemy import or_, select
 
 from platforma.clouds.openstack.protocol import NetworkCloud
-from platforma.clouds.openstack.resources import CloudId
+from platforma.clouds.openstack.resources import CloudId, Ipv6Mode
 from platforma.database.tenant_session import TenantSession
 from platforma.network.models import Network, Router, Subnet
 from platforma.operations.models import ResourceStatus
@@ -46,6 +46,7 @@ class SubnetView:
     cidr: str
     gateway_ip: str | None
     has_dhcp: bool
+    ipv6_mode: Ipv6Mode
     dns_nameservers: tuple[str, ...]
     cloud_id: CloudId | None
     is_deleting: bool
@@ -182,6 +183,7 @@ def _make_subnets(view: NetworkView, cloud: NetworkCloud, network_cloud_id: Clou
             ip_version=subnet.ip_version,
             gateway_ip=subnet.gateway_ip,
             has_dhcp=subnet.has_dhcp,
+            ipv6_mode=subnet.ipv6_mode,
             dns_nameservers=subnet.dns_nameservers,
             description=subnet.name,
         )
@@ -236,6 +238,7 @@ def _view_subnet(subnet: Subnet) -> SubnetView:
         subnet.cidr,
         subnet.gateway_ip,
         subnet.has_dhcp,
+        cast(Ipv6Mode, subnet.ipv6_mode or "slaac"),
         tuple(subnet.dns_nameservers),
         subnet.cloud_id,
         subnet.deletion_requested_at is not None,

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from platforma.api.fields import Boolean, Description, Input, Integer, Name, Output, ShortDescription
+from platforma.api.lists import ListQuery
 from platforma.operations.schemas import ResourceOut
 
 
@@ -36,10 +37,19 @@ def _address(text: str) -> str:
         raise ValueError("This is no IP address.") from None
 
 
+def _distinct(addresses: list[str]) -> list[str]:
+    if len(set(addresses)) != len(addresses):
+        raise ValueError("Name each only once.")
+    return addresses
+
+
 _Text = StringConstraints(strip_whitespace=True, max_length=64)
 Cidr = Annotated[str, _Text, AfterValidator(_cidr)]
 SubnetCidr = Annotated[str, _Text, AfterValidator(_private_cidr)]
 Address = Annotated[str, _Text, AfterValidator(_address)]
+
+
+Ipv6Mode = Literal["slaac", "dhcpv6-stateless", "dhcpv6-stateful"]
 
 
 class SubnetCreate(Input):
@@ -48,7 +58,10 @@ class SubnetCreate(Input):
     name: Name | None = None
     cidr: SubnetCidr = Field(examples=["10.20.0.0/24"])
     gateway_ip: Address | None = Field(default=None, description="The first address of the range if left out.")
-    has_dhcp: Boolean = True
+    has_dhcp: Boolean = Field(default=True, description="Whether servers are told their addresses.")
+    ipv6_mode: Ipv6Mode | None = Field(
+        default=None, description="How servers get their IPv6 addresses: `slaac` if left out. It cannot be changed."
+    )
     dns_nameservers: list[Address] = Field(default_factory=list, max_length=5)
     router_id: UUID | None = None
 
@@ -57,6 +70,12 @@ class SubnetCreate(Input):
         network = ipaddress.ip_network(self.cidr)
         if self.gateway_ip is not None and ipaddress.ip_address(self.gateway_ip) not in network:
             raise ValueError(f"The gateway is not in {network}.")
+        if self.ipv6_mode is not None and network.version == 4:
+            raise ValueError("An IPv6 mode is for IPv6 only.")
+        if self.ipv6_mode is not None and not self.has_dhcp:
+            raise ValueError("With an IPv6 mode servers are told their addresses: leave has_dhcp on.")
+        if self.ipv6_mode != "dhcpv6-stateful" and network.version == 6 and self.has_dhcp and network.prefixlen != 64:
+            raise ValueError("Servers choose addresses themselves only in a /64. Use dhcpv6-stateful for others.")
         return self
 
 
@@ -110,6 +129,7 @@ class SubnetOut(ResourceOut):
     cidr: str
     gateway_ip: str | None
     has_dhcp: bool
+    ipv6_mode: str | None
     dns_nameservers: list[str]
 
 
@@ -124,6 +144,58 @@ class RouterOut(ResourceOut):
 
     has_external_gateway: bool
     external_address: str | None
+
+
+class PortQuery(ListQuery):
+    """Filters of the list of ports."""
+
+    server_id: UUID | None = None
+    network_id: UUID | None = None
+
+
+class PortChange(Input):
+    """What a server may send from besides its own addresses."""
+
+    allowed_addresses: Annotated[list[Cidr], AfterValidator(_distinct)] = Field(
+        max_length=20,
+        examples=[["10.9.0.100"]],
+        description="Addresses, or ranges in CIDR notation, within the network's own subnets.",
+    )
+
+
+class PortOut(Output):
+    """Where a server is on a network. Port security is always on."""
+
+    id: UUID
+    server_id: UUID
+    server_name: str
+    network_id: UUID
+    network_name: str
+    addresses: list[str]
+    allowed_addresses: list[str]
+    floating_ip_id: UUID | None
+    created_at: datetime
+
+
+class FloatingIpCreate(Input):
+    """An address of the external network, and the port that it shall lead to, if any."""
+
+    name: Name
+    description: Description = ""
+    port_id: UUID | None = None
+
+
+class FloatingIpAttach(Input):
+    """The port that it shall lead to."""
+
+    port_id: UUID
+
+
+class FloatingIpOut(ResourceOut):
+    """A floating IP."""
+
+    address: str | None
+    port: PortOut | None
 
 
 Protocol = Literal["tcp", "udp", "icmp", "ipv6-icmp"]

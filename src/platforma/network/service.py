@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from platforma.api.lists import (
     Page,
@@ -21,7 +21,7 @@ from platforma.compute.models import Server, ServerNetwork
 from platforma.database.tenant_session import ReadSession, TenantSession, WriteSession
 from platforma.kit.problems import Conflict, Invalid, NotFound
 from platforma.network.errors import InUse, Overlap
-from platforma.network.models import Network, Router, Subnet
+from platforma.network.models import FloatingIp, Network, Router, Subnet
 from platforma.network.schemas import (
     NameChange,
     NetworkCreate,
@@ -146,6 +146,8 @@ async def change_subnet(
     network, subnet = await _get_subnet(session, network_id, subnet_id)
     changes = body.model_dump(exclude_unset=True)
     router_id = changes.get("router_id", subnet.router_id)
+    if router_id != subnet.router_id:
+        await _refuse_while_led_through(session, f"subnet {subnet.name}", Subnet.id == subnet_id)
     if router_id is not None and router_id != subnet.router_id:
         await _check_router(session, router_id, subnet.cidr, except_subnet=subnet_id)
     apply_changes(subnet, changes)
@@ -157,10 +159,10 @@ async def change_subnet(
 async def delete_subnet(
     session: WriteSession, principal: Principal, network_id: UUID, subnet_id: UUID
 ) -> tuple[Subnet, Operation]:
-    """Wish a subnet away. Raises InUse while servers have addresses in it."""
+    """Wish a subnet away. Raises InUse while servers have addresses in it, or may send from some."""
     network, subnet = await _get_subnet(session, network_id, subnet_id)
     statement = (
-        select(Server)
+        select(Server, ServerNetwork)
         .join(ServerNetwork, ServerNetwork.server_id == Server.id)
         .where(ServerNetwork.network_id == network_id)
         .order_by(Server.name)
@@ -168,8 +170,9 @@ async def delete_subnet(
     addresses = ipaddress.ip_network(subnet.cidr)
     users = [
         server.name
-        for server in (await session.scalars(statement)).all()
+        for server, port in (await session.execute(statement)).all()
         if any(ipaddress.ip_address(item["address"]) in addresses for item in server.addresses)
+        or any(ipaddress.ip_network(allowed).overlaps(addresses) for allowed in port.allowed_addresses)
     ]
     refuse_while_used(f"subnet {subnet.name}", "servers", users[:5])
     subnet.deletion_requested_at = func.now()
@@ -205,8 +208,10 @@ async def create_router(session: WriteSession, principal: Principal, body: Route
 async def change_router(
     session: WriteSession, principal: Principal, router_id: UUID, body: RouterChange
 ) -> tuple[Router, Operation]:
-    """Change a router's name or its way to the outside."""
+    """Change a router's name or its way to the outside. Raises InUse if floating IPs lead through what is closed."""
     router = await get_resource(session, Router, router_id, for_change=True)
+    if body.model_dump(exclude_unset=True).get("has_external_gateway") is False:
+        await _refuse_while_led_through(session, f"router {router.name}", Subnet.router_id == router_id)
     apply_changes(router, body.model_dump(exclude_unset=True))
     return router, await request_operation(
         session, action="router.change", resource=router, requested_by=principal.email
@@ -236,6 +241,20 @@ def refuse_while_used(what: str, kind: str, users: Iterable[str]) -> None:
         raise InUse(f"The {what} is used by the {kind} {', '.join(names)}. Delete or detach them first.")
 
 
+async def _refuse_while_led_through(session: TenantSession, what: str, which: ColumnElement[bool]) -> None:
+    """Raise InUse while floating IPs lead to servers through these subnets' routers."""
+    statement = (
+        select(FloatingIp.name)
+        .join(ServerNetwork, ServerNetwork.id == FloatingIp.port_id)
+        .join(Subnet, Subnet.network_id == ServerNetwork.network_id)
+        .where(which, Subnet.router_id.is_not(None), Subnet.ip_version == 4)
+        .distinct()
+        .order_by(FloatingIp.name)
+        .limit(5)
+    )
+    refuse_while_used(what, "floating IPs", (await session.scalars(statement)).all())
+
+
 async def _get_subnet(session: TenantSession, network_id: UUID, subnet_id: UUID) -> tuple[Network, Subnet]:
     """Return a network and a subnet of it; raises NotFound, also for a subnet of another network."""
     network = await get_resource(session, Network, network_id, for_change=True)
@@ -261,6 +280,7 @@ async def _add_subnet(session: WriteSession, network: Network, wanted: SubnetCre
         cidr=wanted.cidr,
         gateway_ip=wanted.gateway_ip,
         has_dhcp=wanted.has_dhcp,
+        ipv6_mode=(wanted.ipv6_mode or "slaac") if addresses.version == 6 and wanted.has_dhcp else None,
         dns_nameservers=wanted.dns_nameservers,
     )
     session.add(subnet)

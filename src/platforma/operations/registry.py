@@ -7,6 +7,7 @@ from platforma.kubernetes.reconcile import NamespaceReconciler
 from platforma.kubernetes.reconcile_access import AccessReconciler
 from platforma.kubernetes.reconcile_kubeconfigs import KubeconfigReconciler
 from platforma.network.reconcile import NetworkReconciler, RouterReconciler
+from platforma.network.reconcile_floating_ips import FloatingIpReconciler
 from platforma.network.reconcile_security_groups import SecurityGroupReconciler
 from platforma.operations.cloud_access import CloudAccess
 from platforma.operations.models import Plane
@@ -21,6 +22,7 @@ def reconcilers_of(plane: Plane, access: CloudAccess) -> Reconcilers:
         NetworkReconciler(),
         RouterReconciler(),
         SecurityGroupReconciler(),
+        FloatingIpReconciler(),
         KeyPairReconciler(),
         ServerReconciler(),
         VolumeReconciler(),

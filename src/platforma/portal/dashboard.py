@@ -14,7 +14,7 @@ from platforma.compute.models import Flavor, Server
 from platforma.database.tenant_session import ReadSession
 from platforma.kubernetes.clusters import has_clusters
 from platforma.kubernetes.models import Namespace
-from platforma.network.models import Network, Router, SecurityGroup
+from platforma.network.models import FloatingIp, Network, Router, SecurityGroup
 from platforma.operations.models import Operation, OperationStatus, Plane, Resource
 from platforma.portal.rendering import render
 from platforma.portal.routes import PageRoute
@@ -47,6 +47,16 @@ KINDS = (
     Kind(Volume, Permission.VOLUMES_READ, "Volumes", "Volume", "/volumes", "hard-drive", "volumes"),
     Kind(Network, Permission.NETWORKS_READ, "Networks", "Network", "/networks", "network", "networks"),
     Kind(Router, Permission.NETWORKS_READ, "Routers", "Router", "/routers", "router", "routers", has_tile=False),
+    Kind(
+        FloatingIp,
+        Permission.NETWORKS_READ,
+        "Floating IPs",
+        "Floating IP",
+        "/floating-ips",
+        "globe",
+        "floating_ips",
+        has_tile=False,
+    ),
     Kind(
         SecurityGroup,
         Permission.SECURITY_GROUPS_READ,

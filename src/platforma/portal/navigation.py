@@ -53,6 +53,8 @@ NAVIGATION = (
         (
             Entry("Networks", "/networks", "network", Permission.NETWORKS_READ),
             Entry("Routers", "/routers", "router", Permission.NETWORKS_READ),
+            Entry("Floating IPs", "/floating-ips", "globe", Permission.NETWORKS_READ),
+            Entry("Ports", "/ports", "plug", Permission.NETWORKS_READ),
             Entry("Security groups", "/security-groups", "shield", Permission.SECURITY_GROUPS_READ),
         ),
     ),

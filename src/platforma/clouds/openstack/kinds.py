@@ -26,7 +26,8 @@ class Kind:
         if self.service == "network":
             filters["project_id"] = project_id
         if name is not None and self.kind is not CloudKind.KEY_PAIR:
-            filters["name"] = f"^{name}$" if self.kind is CloudKind.SERVER else name
+            word = "description" if self.kind is CloudKind.FLOATING_IP else "name"
+            filters[word] = f"^{name}$" if self.kind is CloudKind.SERVER else name
         yield from getattr(getattr(connection, self.service), self.plural)(**filters)
 
     def list_of_any_project(self, connection: Any, project_id: str) -> Iterator[Any]:
@@ -52,12 +53,16 @@ class Kind:
             return item.user_id if item.user_id is None else str(item.user_id)
         return str(required(item.project_id or getattr(item, "tenant_id", None), "project"))
 
+    def name(self, item: Any) -> str:
+        """Return the object's name. Floating IPs have none: their description bears ours."""
+        return str((item.description if self.kind is CloudKind.FLOATING_IP else item.name) or "")
+
     def observed(self, item: Any) -> CloudObject:
         """Return the object as an inventory shows it."""
         status = getattr(item, "status", None)
         return CloudObject(
             cloud_id=required(item.id, "id"),
-            name=item.floating_ip_address if self.kind is CloudKind.FLOATING_IP else item.name or "",
+            name=self.name(item),
             kind=self.kind,
             status=None if status is None else str(status),
         )

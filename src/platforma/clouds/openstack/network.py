@@ -1,4 +1,4 @@
-"""Networks, subnets and routers of the tenant's project."""
+"""Networks, subnets, routers and floating IPs of the tenant's project."""
 
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
@@ -6,13 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from platforma.clouds.openstack.errors import CloudRefused
-from platforma.clouds.openstack.kinds import NETWORKS, PORTS, ROUTERS, SUBNETS, required
+from platforma.clouds.openstack.kinds import FLOATING_IPS, NETWORKS, PORTS, ROUTERS, SUBNETS, required
 from platforma.clouds.openstack.ownership import ProjectPart
 from platforma.clouds.openstack.resources import (
+    CloudFloatingIp,
     CloudId,
     CloudNetwork,
     CloudRouter,
     CloudSubnet,
+    Ipv6Mode,
     Reference,
     cloud_name,
 )
@@ -63,6 +65,7 @@ class NetworkPart(ProjectPart):
         has_dhcp: bool,
         dns_nameservers: Sequence[str],
         description: str,
+        ipv6_mode: Ipv6Mode = "slaac",
     ) -> CloudSubnet:
         wanted: dict[str, Any] = {
             "description": description,
@@ -74,7 +77,7 @@ class NetworkPart(ProjectPart):
         if item is None:
             self._read(NETWORKS, network_cloud_id)
             if ip_version == 6 and has_dhcp:
-                wanted |= {"ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"}
+                wanted |= {"ipv6_address_mode": ipv6_mode, "ipv6_ra_mode": ipv6_mode}
             item = self._connection.network.create_subnet(
                 name=cloud_name(id_), network_id=network_cloud_id, cidr=cidr, ip_version=ip_version, **wanted
             )
@@ -140,6 +143,30 @@ class NetworkPart(ProjectPart):
         if subnet_cloud_id in self._subnets_of(router_cloud_id):
             self._connection.network.remove_interface_from_router(router_cloud_id, subnet=subnet_cloud_id)
 
+    @at_border
+    def ensure_floating_ip(self, id_: UUID, *, port_cloud_id: CloudId | None) -> CloudFloatingIp:
+        port = None if port_cloud_id is None else self._read(PORTS, port_cloud_id)
+        item = self._find(FLOATING_IPS, id_)
+        if item is None:
+            item = self._connection.network.create_ip(
+                floating_network_id=self._external_network(), description=cloud_name(id_)
+            )
+            self._accept(FLOATING_IPS, item)
+        if (item.port_id or None) != port_cloud_id:
+            wanted = {"port_id": port_cloud_id}
+            if port is not None:
+                wanted["fixed_ip_address"] = _first_ipv4(port)
+            item = self._accept(FLOATING_IPS, self._connection.network.update_ip(item.id, **wanted))
+        return CloudFloatingIp(
+            cloud_id=required(item.id, "id"),
+            address=required(item.floating_ip_address, "address"),
+            port_cloud_id=item.port_id or None,
+        )
+
+    @at_border
+    def delete_floating_ip(self, reference: Reference) -> bool:
+        return self._delete(FLOATING_IPS, reference)
+
     def _subnets_of(self, router_cloud_id: CloudId) -> set[CloudId]:
         ports = self._connection.network.ports(device_id=router_cloud_id, project_id=self.project_id)
         return {
@@ -170,6 +197,13 @@ class NetworkPart(ProjectPart):
 
 def _differences(item: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if (getattr(item, name) or None) != (value or None)}
+
+
+def _first_ipv4(port: Any) -> str:
+    for each in port.fixed_ips or []:
+        if ip_address(each["ip_address"]).version == 4:
+            return str(each["ip_address"])
+    raise CloudRefused("The port has no IPv4 address.")
 
 
 def _external_address(router: Any) -> str | None:

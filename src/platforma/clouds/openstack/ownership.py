@@ -76,7 +76,7 @@ class ProjectPart:
 
     def _named(self, kind: Kind, id_: UUID) -> list[Any]:
         name = cloud_name(id_)
-        found = [item for item in self._list(kind, name=name) if item.name == name]
+        found = [item for item in self._list(kind, name=name) if kind.name(item) == name]
         return sorted(found, key=lambda item: (item.created_at or "", item.id))
 
     def _require_own(self, kind: Kind, cloud_ids: Collection[CloudId]) -> None:

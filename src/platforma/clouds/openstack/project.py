@@ -1,9 +1,9 @@
 """The tenant's project as a whole."""
 
 from platforma.clouds.openstack.compute import ComputePart
-from platforma.clouds.openstack.kinds import FLOATING_IPS, KINDS, is_infrastructure
+from platforma.clouds.openstack.kinds import KINDS, is_infrastructure
 from platforma.clouds.openstack.network import NetworkPart
-from platforma.clouds.openstack.resources import CloudId, CloudKind, CloudObject
+from platforma.clouds.openstack.resources import CloudKind, CloudObject
 from platforma.clouds.openstack.security import SecurityPart
 from platforma.clouds.openstack.translation import at_border
 from platforma.clouds.openstack.volume import VolumePart
@@ -18,7 +18,3 @@ class OpenStackProject(NetworkPart, SecurityPart, ComputePart, VolumePart):
             kind.kind: [kind.observed(item) for item in self._list(kind) if not is_infrastructure(item)]
             for kind in KINDS.values()
         }
-
-    @at_border
-    def delete_floating_ip(self, cloud_id: CloudId) -> bool:
-        return self._delete(FLOATING_IPS, cloud_id)

@@ -12,6 +12,7 @@ from uuid import UUID
 from platforma.clouds.openstack.resources import (
     AdministratorCredential,
     CloudFlavor,
+    CloudFloatingIp,
     CloudId,
     CloudImage,
     CloudKeyPair,
@@ -25,6 +26,7 @@ from platforma.clouds.openstack.resources import (
     CloudSubnet,
     CloudVolume,
     Finding,
+    Ipv6Mode,
     OpenStackSettings,
     ProjectCredential,
     Reference,
@@ -33,7 +35,7 @@ from platforma.clouds.openstack.resources import (
 
 
 class NetworkCloud(Protocol):
-    """Networks, subnets and routers of the project."""
+    """Networks, subnets, routers and floating IPs of the project."""
 
     def ensure_network(self, id_: UUID, *, description: str) -> CloudNetwork:
         """Have a private network, shared with nobody."""
@@ -52,10 +54,12 @@ class NetworkCloud(Protocol):
         has_dhcp: bool,
         dns_nameservers: Sequence[str],
         description: str,
+        ipv6_mode: Ipv6Mode = "slaac",
     ) -> CloudSubnet:
         """Have an address range on a network; without `gateway_ip` the first address is the gateway's.
 
-        IPv6 addresses are handed out by SLAAC, or with `has_dhcp=False` not at all.
+        IPv6 addresses are handed out as `ipv6_mode` says, or with `has_dhcp=False` not at all. The mode of a subnet
+        that is there is not changed.
         """
 
     def delete_subnet(self, reference: Reference) -> bool:
@@ -75,6 +79,16 @@ class NetworkCloud(Protocol):
 
     def detach_subnet(self, router_cloud_id: CloudId, subnet_cloud_id: CloudId) -> None:
         """Detach a subnet from the router, if it is attached."""
+
+    def ensure_floating_ip(self, id_: UUID, *, port_cloud_id: CloudId | None) -> CloudFloatingIp:
+        """Have an address of the external network that leads to the port's first IPv4 address, or nowhere.
+
+        Raises CloudNotFound unless the port is the project's own and its subnet has a router with a gateway outside,
+        CloudRefused if the port has no IPv4 address.
+        """
+
+    def delete_floating_ip(self, reference: Reference) -> bool:
+        """Release a floating IP."""
 
 
 class SecurityCloud(Protocol):
@@ -96,9 +110,18 @@ class SecurityCloud(Protocol):
         """Delete a security group; raises CloudConflict while ports use it."""
 
     def ensure_port(
-        self, id_: UUID, *, network_cloud_id: CloudId, security_group_cloud_ids: Sequence[CloudId]
+        self,
+        id_: UUID,
+        *,
+        network_cloud_id: CloudId,
+        security_group_cloud_ids: Sequence[CloudId],
+        allowed_addresses: Sequence[str] = (),
     ) -> CloudPort:
-        """Have a port with exactly these groups, its security on, and no address but its own."""
+        """Have a port with exactly these groups, its security on.
+
+        It may send from `allowed_addresses` besides its own, which are addresses or ranges: raises CloudRefused
+        unless they lie within the network's own subnets.
+        """
 
     def delete_port(self, reference: Reference) -> bool:
         """Delete a port."""
@@ -195,9 +218,6 @@ class ProjectCloud(NetworkCloud, SecurityCloud, ComputeCloud, VolumeCloud, Proto
 
     def inventory(self) -> dict[CloudKind, list[CloudObject]]:
         """Return everything that is in the project, of every kind, whoever made it."""
-
-    def delete_floating_ip(self, cloud_id: CloudId) -> bool:
-        """Release a floating IP. Floating IPs have no name, so there is no other way to find one."""
 
 
 class CloudAdministration(Protocol):

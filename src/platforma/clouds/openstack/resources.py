@@ -19,6 +19,9 @@ CloudId = str
 Reference = UUID | CloudId
 """An object to delete: a UUID is our own id (and finds every object that bears its name), a string a cloud id."""
 
+Ipv6Mode = Literal["slaac", "dhcpv6-stateless", "dhcpv6-stateful"]
+"""How servers get their IPv6 addresses; the words are Neutron's."""
+
 _SERVER_HOSTNAME_LENGTH = 63
 
 
@@ -161,6 +164,15 @@ class CloudPort:
     mac: str
     fixed_ips: tuple[FixedAddress, ...]
     status: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloudFloatingIp:
+    """An address of the external network. `port_cloud_id` is where it leads, None if nowhere."""
+
+    cloud_id: CloudId
+    address: str
+    port_cloud_id: CloudId | None
 
 
 @dataclass(frozen=True, slots=True)

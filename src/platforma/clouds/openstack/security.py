@@ -1,11 +1,12 @@
 """Security groups with their rules, and ports, of the tenant's project."""
 
 from collections.abc import Sequence
+from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
-from platforma.clouds.openstack.errors import CloudAnswerInvalid
-from platforma.clouds.openstack.kinds import NETWORKS, PORTS, SECURITY_GROUPS, required
+from platforma.clouds.openstack.errors import CloudAnswerInvalid, CloudRefused
+from platforma.clouds.openstack.kinds import NETWORKS, PORTS, SECURITY_GROUPS, SUBNETS, required
 from platforma.clouds.openstack.ownership import ProjectPart
 from platforma.clouds.openstack.resources import (
     CloudId,
@@ -53,8 +54,15 @@ class SecurityPart(ProjectPart):
 
     @at_border
     def ensure_port(
-        self, id_: UUID, *, network_cloud_id: CloudId, security_group_cloud_ids: Sequence[CloudId]
+        self,
+        id_: UUID,
+        *,
+        network_cloud_id: CloudId,
+        security_group_cloud_ids: Sequence[CloudId],
+        allowed_addresses: Sequence[str] = (),
     ) -> CloudPort:
+        if allowed_addresses:
+            self._require_within(network_cloud_id, allowed_addresses)
         groups = sorted(set(security_group_cloud_ids))
         item = self._find(PORTS, id_)
         if item is None:
@@ -67,8 +75,8 @@ class SecurityPart(ProjectPart):
         changes: dict[str, Any] = {}
         if item.is_port_security_enabled is False:
             changes["is_port_security_enabled"] = True
-        if item.allowed_address_pairs:
-            changes["allowed_address_pairs"] = []
+        if sorted(map(_range, _pairs(item))) != sorted(map(_range, allowed_addresses)):
+            changes["allowed_address_pairs"] = [{"ip_address": address} for address in allowed_addresses]
         if changes or sorted(item.security_group_ids or []) != groups:
             self._require_own(SECURITY_GROUPS, groups)
             changes["security_group_ids"] = groups
@@ -88,6 +96,14 @@ class SecurityPart(ProjectPart):
     def delete_port(self, reference: Reference) -> bool:
         return self._delete(PORTS, reference)
 
+    def _require_within(self, network_cloud_id: CloudId, addresses: Sequence[str]) -> None:
+        """Raise CloudRefused unless all addresses lie within subnets that the project has on this network."""
+        subnets = [ip_network(each.cidr) for each in self._list(SUBNETS) if each.network_id == network_cloud_id]
+        for address in addresses:
+            wanted = ip_network(address)
+            if not any(wanted.version == own.version and wanted.subnet_of(own) for own in subnets):  # type: ignore[arg-type]
+                raise CloudRefused(f"{address} is in none of the network's subnets.")
+
     def _converge(self, group: Any, rules: Sequence[RuleSpec]) -> dict[UUID, CloudId]:
         """Delete the rules that are not wanted, then add those that are missing, in one request for all."""
         wanted = {wanted_traffic(rule): rule for rule in reversed(rules)}
@@ -105,6 +121,19 @@ class SecurityPart(ProjectPart):
         if set(present) != set(wanted):
             raise CloudAnswerInvalid("The rules that it made are not those that were asked for.")
         return {rule.id: present[wanted_traffic(rule)] for rule in rules}
+
+
+def _pairs(port: Any) -> list[str]:
+    """Return what a port may send from besides; a pair with a MAC of its own is never ours."""
+    return [
+        str(pair["ip_address"]) if pair.get("mac_address") in (None, port.mac_address) else "0.0.0.0/0"
+        for pair in port.allowed_address_pairs or []
+    ]
+
+
+def _range(address: str) -> tuple[int, str]:
+    network = ip_network(address, strict=False)
+    return network.version, str(network)
 
 
 def _security_group(item: Any) -> CloudSecurityGroup:

@@ -1,13 +1,14 @@
-"""Networks, subnets, routers, security groups and ports of the fake cloud."""
+"""Networks, subnets, routers, floating IPs, security groups and ports of the fake cloud."""
 
 import ipaddress
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
-from platforma.clouds.openstack.errors import CloudConflict, CloudQuotaExceeded, CloudRefused
+from platforma.clouds.openstack.errors import CloudConflict, CloudNotFound, CloudQuotaExceeded, CloudRefused
 from platforma.clouds.openstack.fake.parts import FakeProjectPart
 from platforma.clouds.openstack.fake.state import FakeObject, cloud_call, refuse_if
 from platforma.clouds.openstack.resources import (
+    CloudFloatingIp,
     CloudId,
     CloudKind,
     CloudNetwork,
@@ -16,6 +17,7 @@ from platforma.clouds.openstack.resources import (
     CloudSecurityGroup,
     CloudSubnet,
     FixedAddress,
+    Ipv6Mode,
     Reference,
     RuleSpec,
 )
@@ -59,6 +61,7 @@ class FakeNetworkPart(FakeProjectPart):
         has_dhcp: bool,
         dns_nameservers: Sequence[str],
         description: str,
+        ipv6_mode: Ipv6Mode = "slaac",
     ) -> CloudSubnet:
         network = self._get(CloudKind.NETWORK, network_cloud_id)
         addresses = ipaddress.ip_network(cidr)
@@ -66,6 +69,7 @@ class FakeNetworkPart(FakeProjectPart):
             raise CloudRefused(f"{cidr} is not of IP version {ip_version}.")
         gateway = gateway_ip or str(addresses.network_address + 1)
         item, is_new = self._ensure(CloudKind.SUBNET, id_, network=network.cloud_id, cidr=cidr, used=1)
+        item.attributes.setdefault("ipv6_mode", ipv6_mode if ip_version == 6 and has_dhcp else None)
         if is_new and self._overlaps(item):
             self.state.remove(item)
             raise CloudRefused(f"{cidr} overlaps with another subnet of the network.")
@@ -120,6 +124,33 @@ class FakeNetworkPart(FakeProjectPart):
     @cloud_call
     def detach_subnet(self, router_cloud_id: CloudId, subnet_cloud_id: CloudId) -> None:
         self._get(CloudKind.ROUTER, router_cloud_id).attributes["subnets"].discard(subnet_cloud_id)
+
+    @cloud_call
+    def ensure_floating_ip(self, id_: UUID, *, port_cloud_id: CloudId | None) -> CloudFloatingIp:
+        port = None if port_cloud_id is None else self._get(CloudKind.PORT, port_cloud_id)
+        item, is_new = self._ensure(CloudKind.FLOATING_IP, id_, status="DOWN", port=None)
+        if is_new:
+            item.attributes["address"] = f"198.51.100.{10 + len(self.state.objects) % 200}"
+        if port is not None and item.attributes["port"] != port_cloud_id:
+            self._refuse_without_way(port)
+            others = [each for each in self._list(CloudKind.FLOATING_IP) if each is not item]
+            refuse_if(any(each.attributes["port"] == port_cloud_id for each in others), "It has a floating IP.")
+        item.attributes["port"] = port_cloud_id
+        return CloudFloatingIp(cloud_id=item.cloud_id, address=item.attributes["address"], port_cloud_id=port_cloud_id)
+
+    @cloud_call
+    def delete_floating_ip(self, reference: Reference) -> bool:
+        return self._delete(CloudKind.FLOATING_IP, reference, self.state.remove)
+
+    def _refuse_without_way(self, port: FakeObject) -> None:
+        """Raise as Neutron does if no router leads outside from the port's first IPv4 subnet, or it has none."""
+        fixed = [address for address in port.attributes["fixed_ips"] if ":" not in address.address]
+        if not fixed:
+            raise CloudRefused("The port has no IPv4 address.")
+        routers = self._list(CloudKind.ROUTER)
+        subnet = fixed[0].subnet_cloud_id
+        if not any(subnet in each.attributes["subnets"] and each.attributes["address"] for each in routers):
+            raise CloudNotFound("External network is not reachable from the subnet.")
 
     def _ports_on(self, network_cloud_id: CloudId) -> list[FakeObject]:
         return [port for port in self._list(CloudKind.PORT) if port.attributes["network"] == network_cloud_id]
@@ -179,9 +210,15 @@ class FakeSecurityPart(FakeProjectPart):
 
     @cloud_call
     def ensure_port(
-        self, id_: UUID, *, network_cloud_id: CloudId, security_group_cloud_ids: Sequence[CloudId]
+        self,
+        id_: UUID,
+        *,
+        network_cloud_id: CloudId,
+        security_group_cloud_ids: Sequence[CloudId],
+        allowed_addresses: Sequence[str] = (),
     ) -> CloudPort:
         network = self._get(CloudKind.NETWORK, network_cloud_id)
+        self._refuse_outside(network, allowed_addresses)
         for group in security_group_cloud_ids:
             self._get(CloudKind.SECURITY_GROUP, group)
         item, is_new = self._ensure(CloudKind.PORT, id_, status="DOWN", network=network.cloud_id, fixed_ips=[])
@@ -189,6 +226,7 @@ class FakeSecurityPart(FakeProjectPart):
             item.attributes["fixed_ips"] = self._allocate(network)
             item.attributes["mac"] = f"fa:16:3e:{int(item.cloud_id[:2], 16):02x}:{len(self.state.objects) % 256:02x}:01"
         item.attributes["groups"] = set(security_group_cloud_ids)
+        item.attributes["allowed"] = list(allowed_addresses)
         return CloudPort(
             cloud_id=item.cloud_id,
             mac=item.attributes["mac"],
@@ -198,7 +236,24 @@ class FakeSecurityPart(FakeProjectPart):
 
     @cloud_call
     def delete_port(self, reference: Reference) -> bool:
-        return self._delete(CloudKind.PORT, reference, self.state.remove)
+        def delete(port: FakeObject) -> None:
+            for floating in self._list(CloudKind.FLOATING_IP):
+                if floating.attributes.get("port") == port.cloud_id:
+                    floating.attributes["port"] = None
+            self.state.remove(port)
+
+        return self._delete(CloudKind.PORT, reference, delete)
+
+    def _refuse_outside(self, network: FakeObject, addresses: Sequence[str]) -> None:
+        subnets = [
+            ipaddress.ip_network(each.attributes["cidr"])
+            for each in self._list(CloudKind.SUBNET)
+            if each.attributes["network"] == network.cloud_id
+        ]
+        for address in addresses:
+            wanted = ipaddress.ip_network(address)
+            if not any(wanted.version == own.version and wanted.subnet_of(own) for own in subnets):  # type: ignore[arg-type]
+                raise CloudRefused(f"{address} is in none of the network's subnets.")
 
     def _allocate(self, network: FakeObject) -> list[FixedAddress]:
         addresses = []

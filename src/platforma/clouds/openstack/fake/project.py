@@ -3,7 +3,7 @@
 from platforma.clouds.openstack.fake.compute import FakeComputePart, FakeVolumePart
 from platforma.clouds.openstack.fake.network import FakeNetworkPart, FakeSecurityPart
 from platforma.clouds.openstack.fake.state import cloud_call
-from platforma.clouds.openstack.resources import CloudId, CloudKind, CloudObject
+from platforma.clouds.openstack.resources import CloudKind, CloudObject
 
 
 class FakeProjectCloud(FakeNetworkPart, FakeSecurityPart, FakeComputePart, FakeVolumePart):
@@ -12,7 +12,3 @@ class FakeProjectCloud(FakeNetworkPart, FakeSecurityPart, FakeComputePart, FakeV
     @cloud_call
     def inventory(self) -> dict[CloudKind, list[CloudObject]]:
         return {kind: [item.observed() for item in self._list(kind)] for kind in CloudKind}
-
-    @cloud_call
-    def delete_floating_ip(self, cloud_id: CloudId) -> bool:
-        return self._delete(CloudKind.FLOATING_IP, cloud_id, self.state.remove)
