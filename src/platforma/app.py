@@ -36,6 +36,7 @@ from platforma.portal.application import create_pages
 from platforma.settings import Settings, need
 from platforma.storage import endpoints as storage
 from platforma.storage import pages as storage_pages
+from platforma.tenants import audit_pages
 from platforma.tenants import endpoints as tenants
 from platforma.tenants import pages as tenants_pages
 
@@ -82,6 +83,7 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     billing_pages.billing,
     billing_pages.invoices,
     tenants_pages.members,
+    audit_pages.audit,
     api_reference.router,
     authentication_pages.account,
 )

@@ -82,6 +82,11 @@ class Stage:
         rows = await self.administrator.execute(_COUNTS, {"tenant": tenancy.tenant_id})
         return dict(await rows.fetchall())
 
+    async def lines(self, tenancy: Tenancy) -> list[tuple[str, str]]:
+        """Return who did what by a tenant's audit log, the oldest first."""
+        query = "SELECT actor, action FROM audit_events WHERE tenant_id = %s ORDER BY at, id"
+        return await (await self.administrator.execute(query, (tenancy.tenant_id,))).fetchall()
+
     @staticmethod
     def is_sign_in(response: httpx.Response) -> bool:
         """Say whether nobody is told to sign in: by 401, or by the way to the sign-in page."""

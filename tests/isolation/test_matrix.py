@@ -117,6 +117,21 @@ async def test_roles_and_nobody(acting_stage: Stage, operation: ApiOperation) ->
 
 
 @in_one_loop
+@pytest.mark.parametrize("operation", [each for each in GUARDED if each.method != "GET"], ids=lambda each: each.id)
+async def test_every_change_is_in_the_audit_log(acting_stage: Stage, operation: ApiOperation) -> None:
+    """Whatever a member changes leaves a line with the member's name in the own tenant's log, and in no other."""
+    stage = acting_stage
+    await prepare_situation(stage, operation)
+    before = (await stage.lines(stage.a), await stage.lines(stage.b))
+    response = await ask(stage, prepare(operation, own_ids(operation, stage.a)), stage.a)
+    assert response.status_code < 400, response.text[:500]
+    lines = (await stage.lines(stage.a))[len(before[0]) :]
+    assert lines, "nothing was written"
+    assert {actor for actor, _action in lines} == {f"owner@{stage.a.canary}.example"}
+    assert await stage.lines(stage.b) == before[1]
+
+
+@in_one_loop
 @for_each_operation
 async def test_no_header_names_a_tenant(acting_stage: Stage, operation: ApiOperation) -> None:
     """A03, A21: identity headers as if from a proxy, and B's ids in cookies of other names, change nothing."""

@@ -50,6 +50,6 @@ async def test_the_backlog_is_bounded_but_for_deletions(
     )
     with pytest.raises(TooManyOperations):
         async with stage.wish(member) as session:
-            await retry_operation(session, operations[0])
+            await retry_operation(session, operations[0], "somebody")
     await stage.finish_all(tenant_id)
     await stage.create(member, Network(name="now-it-fits"))

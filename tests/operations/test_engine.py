@@ -275,11 +275,11 @@ async def test_only_what_has_failed_is_tried_again(stage: Stage, member: Session
     _, operation_id = await _create_network(stage, member)
     async with stage.wish(member) as session:
         with pytest.raises(Conflict):
-            await retry_operation(session, operation_id)
+            await retry_operation(session, operation_id, "somebody")
     stage.cloud.fail_next("ensure_network", CloudRefused("No."))
     assert (await stage.finish(operation_id))["status"] == "failed"
     async with stage.wish(member) as session:
-        again = await retry_operation(session, operation_id)
+        again = await retry_operation(session, operation_id, "somebody")
     assert (again.status, again.error, again.attempts, again.finished_at) == ("queued", None, 0, None)
     assert (await stage.finish(operation_id))["status"] == "succeeded"
 
@@ -291,7 +291,7 @@ async def test_another_tenants_operation_is_not_there(stage: Stage, tenant_id: U
         with pytest.raises(NotFound):
             await get_operation(session, operation_id)
         with pytest.raises(NotFound):
-            await retry_operation(session, operation_id)
+            await retry_operation(session, operation_id, "somebody")
     async with stage.wish(member) as session:
         assert (await get_operation(session, operation_id)).id == operation_id
 
@@ -352,5 +352,5 @@ async def test_a_cloud_that_says_yes_and_does_nothing_is_not_asked_for_ever(
     assert (row["status"], " minutes it has come no further" in row["status_reason"]) == ("error", True)
     idle = False
     async with stage.wish(member) as session:
-        await retry_operation(session, operation_id)
+        await retry_operation(session, operation_id, "somebody")
     assert (await stage.finish(operation_id))["status"] == "succeeded"

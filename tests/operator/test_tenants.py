@@ -22,7 +22,7 @@ async def test_a_tenant_is_onboarded(plane: Plane, a: SignedIn, new_name: Callab
     assert (made["name"], made["status"], made["members"]) == (name, "onboarding", 0)
     assert (made["operation"]["action"], made["operation"]["status"]) == ("tenant.onboard", "queued")
     rows = await plane.rows("SELECT plane, requested_by FROM operations WHERE tenant_id = %s", made["id"])
-    assert rows == [{"plane": "platform", "requested_by": plane.email}]
+    assert rows == [{"plane": "platform", "requested_by": f"operator {plane.email}"}]
     jobs = await plane.rows(
         "SELECT 1 FROM jobs.procrastinate_jobs WHERE args::text LIKE %s", f"%{rows and made['operation']['id']}%"
     )

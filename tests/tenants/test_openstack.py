@@ -128,7 +128,7 @@ async def test_an_exhausted_quota_ends_it_and_a_retry_goes_on(
     assert failed["error"]["type"].endswith(":cloud-quota-exceeded")
     assert "network" in failed["error"]["detail"]
     async with stage.wish(member) as session:
-        await retry_operation(session, operation_id)
+        await retry_operation(session, operation_id, "somebody")
     assert (await stage.finish(operation_id))["status"] == "succeeded"
 
 

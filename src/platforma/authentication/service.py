@@ -101,7 +101,9 @@ class Authenticator:
         try:
             async with self._database.write(binding) as session:
                 principal = binding.require_principal()
-                session.add(AuditEvent(actor=principal.email, action="session.create", target=None))
+                session.add(
+                    AuditEvent(actor=principal.email, action="session.create", details={"address": browser.address})
+                )
         except NotBoundError:
             raise SignInFailed from None
         return principal, token

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from platforma.api.csv_files import csv_response
 from platforma.api.lists import Page
 from platforma.api.routes import Reading, TenantRoute, Writing, may_read, may_write
 from platforma.authentication.permissions import Permission
 from platforma.billing.costs import Costs, find_books, find_costs
-from platforma.billing.csv_files import csv_response
 from platforma.billing.errors import NoDetails
 from platforma.billing.schemas import (
     BillingDetailsIn,

@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
 
+from platforma.api.csv_files import csv_response
 from platforma.api.lists import Page
 from platforma.api.routes import TenantRoute
 from platforma.billing import service
-from platforma.billing.csv_files import csv_response
 from platforma.billing.documents import render_pdf
 from platforma.billing.endpoints import Reads, Writes
 from platforma.billing.invoice_models import Invoice

@@ -64,7 +64,7 @@ async def create_kubeconfig(session: WriteSession, principal: Principal, body: K
     if not await _has_namespace(session, cluster):
         raise NamespaceNotMade(f"You have no namespace in cluster {cluster.name} yet. Make one first.")
     for expired in [row for row in await _live(session) if row.expires_at is not None and row.expires_at < utc_now()]:
-        await delete_resource(session, expired, "kubeconfig.revoke", principal.email)
+        await _revoke(session, principal, expired)
     still_good = func.count().filter(Kubeconfig.deletion_requested_at.is_(None))
     await check_quota(session, "kubeconfigs", still_good, Kubeconfig, 1)
     private_key = new_private_key()
@@ -80,7 +80,6 @@ async def create_kubeconfig(session: WriteSession, principal: Principal, body: K
     operation = await request_operation(
         session, action="kubeconfig.issue", resource=kubeconfig, requested_by=principal.email
     )
-    _audit(session, principal, "kubeconfig.issue", kubeconfig)
     return Asked(kubeconfig, operation, base64.b64encode(private_key).decode())
 
 
@@ -97,7 +96,8 @@ async def collect_kubeconfig(session: WriteSession, principal: Principal, kubeco
         raise WrongKey("Use the key that the answer to the request for this kubeconfig had.") from None
     kubeconfig.sealed = None
     kubeconfig.collected_at = func.now()
-    _audit(session, principal, "kubeconfig.collect", kubeconfig)
+    told = {"kind": "kubeconfig", "id": str(kubeconfig.id), "issued_to": kubeconfig.issued_to}
+    session.add(AuditEvent(actor=principal.email, action="kubeconfig.collect", target=kubeconfig.name, details=told))
     await session.flush()
     return opened.decode()
 
@@ -142,10 +142,5 @@ async def _live(session: WriteSession) -> Sequence[Kubeconfig]:
 
 async def _revoke(session: WriteSession, principal: Principal, kubeconfig: Kubeconfig) -> Operation:
     kubeconfig.sealed = None
-    _audit(session, principal, "kubeconfig.revoke", kubeconfig)
-    return await delete_resource(session, kubeconfig, "kubeconfig.revoke", principal.email)
-
-
-def _audit(session: WriteSession, principal: Principal, action: str, kubeconfig: Kubeconfig) -> None:
-    details = {"name": kubeconfig.name, "issued_to": kubeconfig.issued_to}
-    session.add(AuditEvent(actor=principal.email, action=action, target=str(kubeconfig.id), details=details))
+    issued_to = {"issued_to": kubeconfig.issued_to}
+    return await delete_resource(session, kubeconfig, "kubeconfig.revoke", principal.email, issued_to)

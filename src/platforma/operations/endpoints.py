@@ -46,7 +46,7 @@ async def get_operation(operation_id: UUID, reading: Reads) -> OperationOut:
 @router.post("/{operation_id}/retry", status_code=202)
 async def retry_operation(operation_id: UUID, writing: Retries) -> OperationOut:
     """Try a failed operation again."""
-    return OperationOut.model_validate(await retry(writing.session, operation_id))
+    return OperationOut.model_validate(await retry(writing.session, operation_id, writing.principal.email))
 
 
 async def find_operations(session: ReadSession, query: OperationQuery) -> tuple[list[Operation], str | None]:

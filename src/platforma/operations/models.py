@@ -30,6 +30,12 @@ ACCESS = "kubernetes_access"
 """The kind of what is reconciled when members may no longer have their kubeconfigs."""
 
 
+SETUP = "platforma"
+"""Who asks for what a new tenant is given."""
+OPERATOR = "operator "
+"""How the names of operators begin where tenants read them."""
+
+
 class Plane(StrEnum):
     """Who carries an operation out: the tenants' worker, or the provisioner with the administrator's rights."""
 

@@ -68,7 +68,7 @@ async def show_operation(operation_id: UUID, request: Request, reading: Reads) -
 @shown_on("/operations/{operation_id}")
 async def retry_operation(operation_id: UUID, writing: Retries) -> Response:
     """Try a failed operation again."""
-    await service.retry_operation(writing.session, operation_id)
+    await service.retry_operation(writing.session, operation_id, writing.principal.email)
     return see_other(f"/operations/{operation_id}")
 
 

@@ -1,6 +1,6 @@
 """What every service does with a resource: find it, and wish it away."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import func
@@ -26,10 +26,12 @@ async def get_resource(session: TenantSession, model: type[R], id_: UUID, *, for
     return row
 
 
-async def delete_resource(session: WriteSession, row: Resource, action: str, requested_by: str) -> Operation:
+async def delete_resource(
+    session: WriteSession, row: Resource, action: str, requested_by: str, audit: dict[str, Any] | None = None
+) -> Operation:
     """Wish a resource away: it goes on being shown as `deleting` until the cloud has forgotten it."""
     row.deletion_requested_at = func.now()
     row.status = ResourceStatus.DELETING
     await session.flush()
     await session.refresh(row)
-    return await request_operation(session, action=action, resource=row, requested_by=requested_by)
+    return await request_operation(session, action=action, resource=row, requested_by=requested_by, audit=audit)

@@ -1,6 +1,7 @@
 """Operations as the rest of the product sees them: asked for, looked up, tried once more."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -8,7 +9,8 @@ from sqlalchemy import func, select
 from platforma.database.tenant_session import TenantSession, WriteSession
 from platforma.kit.ids import new_id
 from platforma.kit.problems import Conflict, NotFound, TooManyRequests
-from platforma.operations.models import Operation, OperationStatus, Plane, Resource
+from platforma.operations.models import ACCESS, Operation, OperationStatus, Plane, Resource
+from platforma.tenants.models import AuditEvent
 
 MOST_UNFINISHED = 100
 """How many operations of a tenant may be unfinished. Deletions, which make things less, may be more."""
@@ -44,13 +46,14 @@ async def request_operation(
     resource: Resource | ResourceReference,
     requested_by: str,
     plane: Plane = Plane.TENANT,
+    audit: dict[str, Any] | None = None,
 ) -> Operation:
-    """Write an operation and queue its job, both in this transaction: neither exists unless it commits.
+    """Write an operation, its line in the tenant's audit log, and queue its job: all in this transaction.
 
     `action` is `kind.verb` (`server.create`); one of the `REMOVALS` succeeds when the resource is gone. The
     job reconciles the whole resource, so write what is desired first, in the same transaction. Subnets belong
-    to their network and rules to their security group: name those as the resource. Raises TooManyOperations if too
-    much is under way in the tenant.
+    to their network and rules to their security group: name those as the resource. `audit` adds to the audit log's
+    line. Raises TooManyOperations if too much is under way in the tenant.
     """
     if plane is Plane.TENANT:
         is_deletion = action.endswith(".delete")
@@ -71,6 +74,8 @@ async def request_operation(
         attempts=0,
     )
     session.add(operation)
+    if plane is Plane.TENANT and resource.kind != ACCESS:  # those follow from acts that have a line of their own
+        _audit(session, operation, requested_by, action, audit)
     await defer_operation(session, operation.id)
     await session.refresh(operation)
     return operation
@@ -84,7 +89,7 @@ async def get_operation(session: TenantSession, operation_id: UUID) -> Operation
     return operation
 
 
-async def retry_operation(session: WriteSession, operation_id: UUID) -> Operation:
+async def retry_operation(session: WriteSession, operation_id: UUID, requested_by: str) -> Operation:
     """Queue a failed operation of the tenants' plane once more; raises NotFound, or Conflict if it has not failed."""
     operation = await session.get(Operation, operation_id, with_for_update=True)
     if operation is None:
@@ -95,6 +100,7 @@ async def retry_operation(session: WriteSession, operation_id: UUID) -> Operatio
         raise Conflict("Only the operator can try this operation again.")
     await _check_backlog(session, MOST_UNFINISHED)
     await queue_again(session, operation)
+    _audit(session, operation, requested_by, "operation.retry", {"operation": operation.action})
     return operation
 
 
@@ -114,6 +120,13 @@ async def queue_again(session: WriteSession, operation: Operation) -> None:
 async def defer_operation(session: WriteSession, operation_id: UUID, delay_seconds: float = 0.0) -> None:
     """Queue the next step of an operation in this transaction. An operation waits in the queue at most once."""
     await session.call_gate("defer_operation", operation=operation_id, delay_seconds=delay_seconds)
+
+
+def _audit(
+    session: WriteSession, operation: Operation, actor: str, action: str, details: dict[str, Any] | None
+) -> None:
+    told = {"kind": operation.resource_kind, "id": str(operation.resource_id)} | (details or {})
+    session.add(AuditEvent(actor=actor, action=action, target=operation.resource_name, details=told))
 
 
 async def _check_backlog(session: WriteSession, most: int) -> None:

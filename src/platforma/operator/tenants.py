@@ -158,7 +158,7 @@ async def change_quotas(acting: Acting, tenant_id: UUID, quotas: dict[str, int],
                     session,
                     action="tenant.change",
                     resource=ResourceReference("tenant", tenant_id, tenant.name),
-                    requested_by=acting.operator.email,
+                    requested_by=f"operator {acting.operator.email}",
                     plane=Plane.PLATFORM,
                 )
             return await list_quotas(session)  # type: ignore[arg-type]

@@ -70,6 +70,7 @@ NAVIGATION = (
         (
             Entry("Operations", "/operations", "activity", Permission.OPERATIONS_READ),
             Entry("Members", "/members", "users", Permission.MEMBERS_READ),
+            Entry("Audit log", "/audit", "book-open", Permission.AUDIT_READ),
             Entry("API", "/api-reference", "code", Permission.TENANT_READ),
         ),
     ),

@@ -31,6 +31,8 @@ def _make_environment() -> Environment:
     environment.filters |= {
         "ago": wording.ago,
         "exactly": wording.exactly,
+        "act_words": wording.act_words,
+        "actor_words": wording.actor_words,
         "memory": wording.memory,
         "counted": wording.counted,
         "ports": wording.ports,

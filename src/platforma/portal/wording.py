@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from platforma.kit.clock import utc_now
-from platforma.operations.models import ACCESS
+from platforma.operations.models import ACCESS, OPERATOR, SETUP
 
 
 class Badge(NamedTuple):
@@ -71,6 +71,33 @@ _DOING = {
 }
 
 
+_ACTS = {
+    "session.create": "Signed in",
+    "session.end": "Signed out",
+    "session.refuse": "Sign-in refused",
+    "session.revoke": "End a session",
+    "session.revoke_all": "End all sessions",
+    "session.list": "Look at sessions",
+    "password.change": "Changed the password",
+    "invitation.accept": "Accepted the invitation",
+    "member.invite": "Invite member",
+    "member.list": "Look at members",
+    "member.suspend": "Suspend member",
+    "member.resume": "Resume member",
+    "operation.retry": "Try again",
+    "operation.read": "Look at the operation",
+    "kubeconfig.collect": "Collect kubeconfig",
+    "quota.read": "Look at quotas",
+    "quota.change": "Change quotas",
+    "tenant.create": "Make the organisation",
+    "tenant.read": "Look at the organisation",
+    "tenant.suspend": "Suspend the organisation",
+    "tenant.resume": "Resume the organisation",
+    "tenant.retry": "Try the onboarding or removal again",
+    "tenant.offboard": "Remove the organisation",
+}
+
+
 def doing(operation: Any) -> Badge:
     """Return the badge of a resource at which an operation is under way."""
     return Badge(_DOING.get(operation.action.partition(".")[2], "Updating"), "busy", True)
@@ -111,6 +138,18 @@ def action_words(action: str, kind: str | None = None) -> str:
         return "Revoke kubeconfigs that are not allowed any more"
     said = _VERBS.get(verb) or verb.replace("_", " ").capitalize()
     return f"{said} {(kind or subject).replace('_', ' ')}"
+
+
+def act_words(action: str) -> str:
+    """Say an act of the audit log for a person: `session.create` is "Signed in"."""
+    return _ACTS.get(action) or action_words(action)
+
+
+def actor_words(actor: str) -> str:
+    """Say who did or asked for something: a member by e-mail, else the provider or the platform itself."""
+    if actor == SETUP:
+        return "The platform"
+    return f"Your provider ({actor.removeprefix(OPERATOR)})" if actor.startswith(OPERATOR) else actor
 
 
 def ago(moment: datetime, now: datetime | None = None) -> str:

@@ -16,7 +16,7 @@ from platforma.clouds.openstack.protocol import CloudAdministration
 from platforma.database.tenant_session import TenantSession, WriteSession
 from platforma.network.models import Network, Router, SecurityGroup, SecurityGroupRule, Subnet
 from platforma.operations.cloud_access import CloudAccess
-from platforma.operations.models import Plane, Resource
+from platforma.operations.models import SETUP, Plane, Resource
 from platforma.operations.reconciling import Reconciler, Step, again, done
 from platforma.operations.service import request_operation
 from platforma.tenants.models import OPENSTACK, CloudCredential, Quota, Tenant, TenantStatus
@@ -24,8 +24,6 @@ from platforma.tenants.offboarding import find_clusters, is_closed, offboard
 from platforma.tenants.quotas import OPENSTACK_QUOTAS
 from platforma.tenants.views import CredentialView, TenantView, record_project
 
-SETUP = "platforma"
-"""Who asks for the first network of a tenant."""
 FIRST_CIDR = "10.0.0.0/24"
 
 

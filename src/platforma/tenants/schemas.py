@@ -1,12 +1,13 @@
 """What the API says and hears about a tenant's members, quotas and audit log."""
 
-from datetime import datetime
-from typing import Any, Literal
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from platforma.api.fields import Input, Name, Output
+from platforma.api.lists import ListQuery
 from platforma.authentication.permissions import Role
 
 
@@ -36,6 +37,27 @@ class QuotaOut(Output):
 
     resource: str
     maximum: int
+
+
+class AuditFilters(BaseModel):
+    """Which lines of the audit log."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    actor: Annotated[str, StringConstraints(max_length=254, pattern=r"^[^\x00]*$")] | None = Field(
+        default=None, description="Part of who did it, in any case."
+    )
+    action: Annotated[str, StringConstraints(max_length=80, pattern=r"^[a-z_]+(\.[a-z_]+)?$")] | None = Field(
+        default=None, description="One action, such as `server.create`, or all of a kind: `server`."
+    )
+    since: AwareDatetime | date | None = Field(default=None, description="A moment, or the first day in UTC.")
+    until: AwareDatetime | date | None = Field(default=None, description="A moment, or the last day in UTC.")
+
+
+class AuditQuery(AuditFilters, ListQuery):
+    """The newest first, if nothing else is said."""
+
+    sort: str = Field(default="-at", pattern=r"^-?at$")
 
 
 class AuditEventOut(Output):

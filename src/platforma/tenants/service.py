@@ -281,7 +281,7 @@ async def _revoke_access(session: WriteSession, name: str, act: OperatorAct) -> 
         session,
         action=f"{ACCESS}.revoke",
         resource=ResourceReference(ACCESS, session.tenant_id, name),
-        requested_by=act.actor,
+        requested_by=f"operator {act.actor}",
     )
 
 
@@ -290,6 +290,6 @@ async def _request(session: WriteSession, tenant_id: UUID, name: str, action: st
         session,
         action=action,
         resource=ResourceReference("tenant", tenant_id, name),
-        requested_by=act.actor,
+        requested_by=f"operator {act.actor}",
         plane=Plane.PLATFORM,
     )
