@@ -1,5 +1,6 @@
 """The portal in a browser: the policy holds, the keyboard suffices, live parts live, and nothing needs scripts."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -249,3 +250,71 @@ async def test_the_form_for_a_rule_warns(desk: Desk) -> None:
         await expect(page.get_by_label("Address range")).to_be_hidden()
         await page.get_by_label("Traffic").select_option("custom")
         await expect(page.get_by_label("First port")).to_be_visible()
+
+
+@in_one_loop
+async def test_a_loss_is_asked_about(desk: Desk) -> None:
+    """Stop, reboot and the deletion of a rule ask in a dialog that the keyboard answers; cancelled, nothing happens."""
+    tenancy = await desk.portal.renew()
+    async with desk.sit_down(tenancy) as (_context, page):
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+        await page.goto(f"/servers/{tenancy.ids['server_id']}")
+        stop = page.get_by_role("link", name="Stop", exact=True)
+        await stop.focus()
+        await page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog", name="Stop server")
+        await expect(dialog).to_contain_text("Whatever runs on it ends")
+        await expect(dialog.get_by_role("link", name="Leave it running")).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(dialog).to_be_hidden()
+        await expect(stop).to_be_focused()
+        await page.get_by_role("link", name="Reboot", exact=True).click()
+        await page.get_by_role("dialog").get_by_role("link", name="Leave it running").click()
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        assert sent == []
+        await page.goto(f"/security-groups/{tenancy.ids['security_group_id']}")
+        await page.get_by_role("link", name=re.compile("Delete the rule In: TCP from anywhere")).click()
+        await expect(page.get_by_role("dialog")).to_contain_text(f"In: TCP from anywhere (IPv4), “{tenancy.canary}”")
+        await page.get_by_role("button", name="Delete rule").click()
+        await expect(page.get_by_text("No rules", exact=True)).to_be_visible()
+        await page.goto(f"/servers/{tenancy.ids['server_id']}")
+        await stop.click()
+        await page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+        await expect(page.get_by_text("Waiting for its turn")).to_be_visible()
+        assert [url.rpartition("/")[2] for url in sent] == ["delete", "stop"]
+
+
+@in_one_loop
+async def test_a_loss_is_asked_about_without_scripts(desk: Desk) -> None:
+    tenancy = await desk.portal.renew()
+    async with desk.sit_down(tenancy, java_script_enabled=False) as (_context, page):
+        await page.goto(f"/servers/{tenancy.ids['server_id']}")
+        await page.get_by_role("link", name="Reboot", exact=True).click()
+        await expect(page.get_by_role("heading", name="Reboot server")).to_be_visible()
+        await page.get_by_role("button", name="Reboot").click()
+        await expect(page.get_by_text("Waiting for its turn")).to_be_visible()
+
+
+@in_one_loop
+async def test_tables_are_cards_on_a_phone(desk: Desk) -> None:
+    """No list has to be pushed sideways, and each cell says of which column it is."""
+    tenancy = desk.portal.furnished
+    async with desk.sit_down(tenancy, viewport={"width": 390, "height": 844}) as (_context, page):
+        for path in ("/servers", "/volumes", "/networks", "/security-groups", "/operations", "/members", "/audit"):
+            await page.goto(path)
+            hidden = "frame => frame.scrollWidth - frame.clientWidth"
+            assert await page.locator(".table-frame").first.evaluate(hidden) <= 0, path
+            assert await page.locator("tbody tr").first.locator("td[data-label]").count() > 2, path
+
+
+@in_one_loop
+async def test_a_volume_is_attached_from_the_servers_page(desk: Desk) -> None:
+    tenancy = await desk.portal.renew()
+    async with desk.sit_down(tenancy) as (_context, page):
+        await page.goto(f"/servers/{tenancy.ids['server_id']}")
+        await page.get_by_role("link", name="Attach a volume").click()
+        await expect(page.get_by_label("Volume")).not_to_contain_text("busy volume")
+        await page.get_by_label("Volume").select_option(label=f"volume {tenancy.canary} (1 GiB)")
+        await page.get_by_role("button", name="Attach").click()
+        await expect(page.get_by_role("link", name=f"volume {tenancy.canary}", exact=True)).to_be_visible()

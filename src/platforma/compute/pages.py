@@ -5,10 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from pydantic import Field
+from sqlalchemy import select
 
 from platforma.api.fields import Description, Name
 from platforma.api.lists import ResourceQuery
-from platforma.api.routes import Reading, may_read
+from platforma.api.routes import Reading, Writing, may_read, may_write
 from platforma.authentication.permissions import Permission
 from platforma.compute import catalogue, key_pairs, power, service
 from platforma.compute.endpoints import Reads, Writes
@@ -25,10 +26,14 @@ from platforma.portal.notices import see_other
 from platforma.portal.rendering import render
 from platforma.portal.resources import STATUSES, EditForm, show_deletion, show_edit
 from platforma.portal.routes import PageRoute, shown_on
+from platforma.storage import service as volume_service
+from platforma.storage.models import Volume, VolumeAttachment
+from platforma.storage.schemas import VolumeAttach
 
 servers = APIRouter(prefix="/servers", tags=["Servers"], route_class=PageRoute)
 
 Plans = Annotated[Reading, may_read(Permission.SERVERS_WRITE)]
+Attaches = Annotated[Reading, may_read(Permission.VOLUMES_WRITE)]
 
 _EVERYTHING = ResourceQuery(limit=200, sort="name")
 
@@ -67,6 +72,12 @@ class RebootForm(FormInput):
     """How to reboot."""
 
     hard: Ticked = False
+
+
+class AttachForm(FormInput):
+    """Which volume."""
+
+    volume_id: UUID
 
 
 class DeletionForm(FormInput):
@@ -151,16 +162,30 @@ async def start_server(server_id: UUID, writing: Writes) -> Response:
     return see_other(f"/servers/{server_id}")
 
 
+@servers.get("/{server_id}/stop")
+async def show_stop_server(server_id: UUID, request: Request, reading: Plans) -> Response:
+    """Ask whether a server shall stop."""
+    return await _confirm(request, reading, server_id, "stop")
+
+
 @servers.post("/{server_id}/stop")
-@shown_on("/servers/{server_id}")
+@shown_on("/servers/{server_id}/stop")
 async def stop_server(server_id: UUID, writing: Writes) -> Response:
     """Stop a server."""
     await power.stop_server(writing.session, writing.principal, server_id)
     return see_other(f"/servers/{server_id}")
 
 
+@servers.get("/{server_id}/reboot")
+async def show_reboot_server(
+    server_id: UUID, request: Request, reading: Plans, hard: Annotated[bool, Query()] = False
+) -> Response:
+    """Ask whether a server shall be rebooted."""
+    return await _confirm(request, reading, server_id, "reboot", is_hard=hard)
+
+
 @servers.post("/{server_id}/reboot")
-@shown_on("/servers/{server_id}")
+@shown_on("/servers/{server_id}/reboot")
 async def reboot_server(server_id: UUID, form: Annotated[RebootForm, Form()], writing: Writes) -> Response:
     """Reboot a server."""
     await power.reboot_server(writing.session, writing.principal, server_id, hard=form.hard)
@@ -173,6 +198,31 @@ async def fetch_console_output(server_id: UUID, writing: Writes) -> Response:
     """Fetch what a server has written to its console."""
     await power.fetch_console_output(writing.session, writing.principal, server_id)
     return see_other(f"/servers/{server_id}#console")
+
+
+@servers.get("/{server_id}/volumes/attach")
+async def show_attach_volume(server_id: UUID, request: Request, reading: Attaches) -> Response:
+    """The form for a volume that is free."""
+    server = await get_resource(reading.session, Server, server_id)
+    attached = select(VolumeAttachment.volume_id)
+    free = (
+        select(Volume).where(Volume.deletion_requested_at.is_(None), Volume.id.not_in(attached)).order_by(Volume.name)
+    )
+    volumes = [(str(row.id), f"{row.name} ({row.size_gib:,} GiB)") for row in await reading.session.scalars(free)]
+    return render(request, "compute/attach_volume.html", reading, server=server, volumes=volumes)
+
+
+@servers.post("/{server_id}/volumes/attach")
+@shown_on("/servers/{server_id}/volumes/attach")
+async def attach_chosen_volume(
+    server_id: UUID,
+    form: Annotated[AttachForm, Form()],
+    writing: Annotated[Writing, may_write(Permission.VOLUMES_WRITE)],
+) -> Response:
+    """Attach a volume to this server."""
+    wanted = VolumeAttach(server_id=server_id)
+    await volume_service.attach_volume(writing.session, writing.principal, form.volume_id, wanted)
+    return see_other(f"/servers/{server_id}")
 
 
 @servers.get("/{server_id}/delete")
@@ -201,3 +251,8 @@ async def delete_server(server_id: UUID, form: Annotated[DeletionForm, Form()], 
         raise Invalid(errors=[{"where": "body.name", "detail": "This is not the server's name."}])
     await service.delete_server(writing.session, writing.principal, server_id)
     return see_other("/servers", notice="deletion-requested")
+
+
+async def _confirm(request: Request, reading: Reading, server_id: UUID, act: str, *, is_hard: bool = False) -> Response:
+    server = await get_resource(reading.session, Server, server_id)
+    return render(request, "compute/confirm_power.html", reading, server=server, act=act, is_hard=is_hard)

@@ -37,6 +37,7 @@ def _make_environment() -> Environment:
         "counted": wording.counted,
         "ports": wording.ports,
         "service_words": wording.service_words,
+        "rule_words": wording.rule_words,
         "label_words": wording.label_words,
         "file_name": wording.file_name,
         "pairs": choices.pairs,

@@ -203,6 +203,14 @@ def service_words(rule: Any) -> str:
     return rule.protocol.upper() if said == "All" else f"{rule.protocol.upper()} {said}"
 
 
+def rule_words(rule: Any) -> str:
+    """Say all of a rule in one line: "In: TCP 22 from 203.0.113.0/24"."""
+    is_in = rule.direction == "ingress"
+    peer = "servers of a group" if rule.remote_group_id else rule.remote_ip_prefix or "anywhere"
+    said = f"{'In' if is_in else 'Out'}: {service_words(rule)} {'from' if is_in else 'to'} {peer} ({rule.ethertype})"
+    return f"{said}, “{rule.description}”" if rule.description else said
+
+
 def label_words(labels: Mapping[str, str]) -> str:
     """Write labels of pods as kubectl does: "app=web,tier=front"."""
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))

@@ -69,6 +69,78 @@
     if (button instanceof HTMLElement) copy(button);
   });
 
+  // What asks before a loss is a page of its own. Here its question is put over the page that it was asked from.
+  document.addEventListener(
+    "click",
+    (event) => {
+      const link = /** @type {Element} */ (event.target).closest("a[data-dialog]");
+      if (!(link instanceof HTMLAnchorElement) || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      event.stopPropagation();
+      ask(link);
+    },
+    { capture: true },
+  );
+
+  /** @param {HTMLAnchorElement} link */
+  async function ask(link) {
+    const page = await questionAt(link.href);
+    const form = page?.querySelector("main form[method=post]");
+    const title = page?.querySelector("main h1");
+    if (!form || !title) {
+      window.location.assign(link.href);
+      return;
+    }
+    const dialog = document.createElement("dialog");
+    dialog.className = "dialog";
+    dialog.setAttribute("aria-labelledby", "dialog-title");
+    const heading = document.createElement("h2");
+    heading.id = "dialog-title";
+    heading.textContent = title.textContent;
+    dialog.append(heading, document.importNode(form, true));
+    dialog.addEventListener("click", (event) => {
+      const target = /** @type {Element} */ (event.target);
+      if (!target.closest("[data-cancel]") && target !== dialog) return;
+      event.preventDefault();
+      dialog.close();
+    });
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      const back = link.isConnected ? link : document.querySelector("main h1");
+      if (back instanceof HTMLElement) back.focus();
+    });
+    for (const menu of document.querySelectorAll("details.menu[open]")) menu.removeAttribute("open");
+    document.body.append(dialog);
+    dialog.showModal();
+    const first = dialog.querySelector("input:not([type=hidden])") || dialog.querySelector("[data-cancel]");
+    if (first instanceof HTMLElement) first.focus();
+  }
+
+  /** @param {string} address */
+  async function questionAt(address) {
+    try {
+      const response = await fetch(address);
+      if (!response.ok || response.redirected) return null;
+      return new DOMParser().parseFromString(await response.text(), "text/html");
+    } catch {
+      return null;
+    }
+  }
+
+  // On a phone each row of a table is a card: its cells then say which column they are of.
+  function nameCells() {
+    for (const table of document.querySelectorAll("table.table")) {
+      const names = [...table.querySelectorAll("thead th")].map((cell) => cell.textContent?.trim() || "");
+      for (const row of table.querySelectorAll("tbody tr")) {
+        [...row.children].forEach((cell, number) => {
+          if (names[number]) cell.setAttribute("data-label", names[number]);
+        });
+      }
+    }
+  }
+  document.addEventListener("DOMContentLoaded", nameCells);
+  document.addEventListener("htmx:afterSwap", nameCells);
+
   /** @param {HTMLElement} button */
   async function copy(button) {
     const source = document.getElementById(button.dataset.copy || "");
