@@ -14,7 +14,9 @@ from platforma.authentication.passwords import PasswordStretcher
 from platforma.authentication.service import Authenticator
 from platforma.billing import endpoints as billing
 from platforma.billing import pages as billing_pages
+from platforma.billing import payment_endpoints, payment_pages
 from platforma.billing.invoice_endpoints import invoices
+from platforma.billing.webhooks import webhooks
 from platforma.compute import endpoints as compute
 from platforma.compute import key_pair_pages
 from platforma.compute import pages as compute_pages
@@ -63,6 +65,9 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     tenants.account,
     billing.billing,
     invoices,
+    payment_endpoints.payments,
+    payment_endpoints.payment_methods,
+    webhooks,
 )
 
 PAGE_ROUTERS: tuple[APIRouter, ...] = (
@@ -82,6 +87,9 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     operations_pages.operations,
     billing_pages.billing,
     billing_pages.invoices,
+    payment_pages.payments,
+    payment_pages.payment_methods,
+    payment_pages.authentications,
     tenants_pages.members,
     audit_pages.audit,
     api_reference.router,

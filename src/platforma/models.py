@@ -3,6 +3,7 @@
 from platforma.authentication import models as authentication
 from platforma.billing import invoice_models as invoices
 from platforma.billing import models as billing
+from platforma.billing import payment_models as payments
 from platforma.compute import models as compute
 from platforma.database.tables import Base
 from platforma.kubernetes import models as kubernetes
@@ -21,6 +22,7 @@ __all__ = [
     "kubernetes",
     "network",
     "operations",
+    "payments",
     "portal",
     "storage",
     "tenants",

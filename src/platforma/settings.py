@@ -65,6 +65,21 @@ class OpenStackCloudSettings(_Section):
     administrator_project_domain_name: str = "Default"
 
 
+class StripeCloudSettings(_Section):
+    """Where Stripe is. The secret key is for the tenants' workers alone, the webhooks' secrets for portal processes."""
+
+    secret_key: SecretStr | None = None
+    publishable_key: str | None = None
+    """What browsers speak to Stripe with; no secret."""
+    webhook_secrets: list[SecretStr] = Field(default_factory=list)
+    """Of the webhook's endpoint, the newest first; two while one is rolled."""
+    webhook_tolerance_seconds: int = Field(default=300, ge=1, le=3600)
+    base_address: str = "https://api.stripe.com"
+    script_url: str = "https://js.stripe.com/v3/"
+    """Stripe's own script, which takes card numbers in the browser."""
+    timeout_seconds: float = Field(default=20, gt=0, le=80)
+
+
 class WorkerSettings(_Section):
     """How the workers work, in seconds."""
 
@@ -89,6 +104,7 @@ class Settings(BaseSettings):
     session: SessionSettings = SessionSettings()
     sign_in_limit: SignInLimit = SignInLimit()
     openstack: OpenStackCloudSettings | None = None
+    stripe: StripeCloudSettings = StripeCloudSettings()
     worker: WorkerSettings = WorkerSettings()
     pepper: SecretStr | None = None
     """Key that passwords are peppered with; the database never sees it. Portal and operator processes."""

@@ -26,6 +26,7 @@ import platforma.models  # noqa: F401 (completes the metadata, which offboarding
 from platforma.billing.turns import keep_billing
 from platforma.clouds.kubernetes import ClusterPool, Clusters
 from platforma.clouds.openstack import CloudPool, Clouds
+from platforma.clouds.stripe import PaymentProvider, StripeSettings, open_stripe
 from platforma.database.database import Database
 from platforma.database.engine import libpq_dsn
 from platforma.kubernetes.onboarding import keep_clusters
@@ -61,8 +62,10 @@ class Worker:
         settings: WorkerSettings,
         *,
         call_timeout_seconds: float = 20.0,
+        stripe: PaymentProvider | None = None,
     ) -> None:
         self._plane = plane
+        self._stripe = stripe
         self._settings = settings
         self._url = url
         self._executor = ThreadPoolExecutor(settings.concurrency * 2, thread_name_prefix="step")
@@ -146,7 +149,7 @@ class Worker:
 
     async def _keep_billing(self) -> None:
         if self._plane is Plane.TENANT:
-            await keep_billing(self._database)
+            await keep_billing(self._database, self._stripe, executor=self._executor)
 
     @contextlib.asynccontextmanager
     async def _beside(self, duty: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
@@ -191,7 +194,15 @@ async def run_worker(
     url = need(getattr(settings.database, role), f"DATABASE__{role.upper()}")
     access = cloud_access(settings, clouds or CloudPool(), plane, clusters or ClusterPool())
     timeout = settings.openstack.timeout_seconds if settings.openstack else 20.0
-    worker = Worker(url, plane, access, reconcilers_of(plane, access), settings.worker, call_timeout_seconds=timeout)
+    worker = Worker(
+        url,
+        plane,
+        access,
+        reconcilers_of(plane, access),
+        settings.worker,
+        call_timeout_seconds=timeout,
+        stripe=_stripe(settings, plane),
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
@@ -200,3 +211,16 @@ async def run_worker(
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+def _stripe(settings: Settings, plane: Plane) -> PaymentProvider | None:
+    """Return Stripe for the tenants' worker, if there is a key; without one invoices are issued and not collected."""
+    if plane is not Plane.TENANT or settings.stripe.secret_key is None:
+        return None
+    return open_stripe(
+        StripeSettings(
+            settings.stripe.base_address,
+            settings.stripe.secret_key.get_secret_value(),
+            settings.stripe.timeout_seconds,
+        )
+    )

@@ -22,8 +22,9 @@ async def _furnish(database: TestDatabase) -> Tenancy:
         database.open(DatabaseRole.PORTAL) as portal,
         database.open(DatabaseRole.OPERATOR) as operator,
         database.open(DatabaseRole.PROVISIONER) as provisioner,
+        database.open(DatabaseRole.WORKER) as worker,
     ):
-        return await furnish(Databases(portal, operator, provisioner, STRETCHED))
+        return await furnish(Databases(portal, operator, provisioner, worker, STRETCHED))
 
 
 def test_no_answer_is_undeclared(process_database: TestDatabase, tmp_path: Path) -> None:

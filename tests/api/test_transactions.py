@@ -18,10 +18,13 @@ async def test_what_was_answered_is_committed(
     portal_database: Database,
     operator_database: Database,
     provisioner_database: Database,
+    worker_database: Database,
     administrator: psycopg.AsyncConnection[Any],
 ) -> None:
     """Another connection sees the row, its operation and its job at the moment the answer starts."""
-    tenancy = await furnish(Databases(portal_database, operator_database, provisioner_database, STRETCHED))
+    tenancy = await furnish(
+        Databases(portal_database, operator_database, provisioner_database, worker_database, STRETCHED)
+    )
     app = make_application(database.url(DatabaseRole.PORTAL))
     seen: list[tuple[int, ...]] = []
 
@@ -55,9 +58,12 @@ async def test_nobody_waits_for_ever(
     portal_database: Database,
     operator_database: Database,
     provisioner_database: Database,
+    worker_database: Database,
 ) -> None:
     """What another transaction holds, and a pool without a free connection, are answered with 503 and a time."""
-    tenancy = await furnish(Databases(portal_database, operator_database, provisioner_database, STRETCHED))
+    tenancy = await furnish(
+        Databases(portal_database, operator_database, provisioner_database, worker_database, STRETCHED)
+    )
     with psycopg.connect(database.administrator_url, autocommit=True) as administrator:
         administrator.execute(
             f"ALTER ROLE platforma_portal IN DATABASE {database.name} SET lock_timeout = '200ms'".encode()
@@ -96,10 +102,13 @@ async def test_what_failed_left_nothing(
     portal_database: Database,
     operator_database: Database,
     provisioner_database: Database,
+    worker_database: Database,
     administrator: psycopg.AsyncConnection[Any],
 ) -> None:
     """A request that fails in its last part takes the first part with it: no row, no operation, no job."""
-    tenancy = await furnish(Databases(portal_database, operator_database, provisioner_database, STRETCHED))
+    tenancy = await furnish(
+        Databases(portal_database, operator_database, provisioner_database, worker_database, STRETCHED)
+    )
     app = make_application(database.url(DatabaseRole.PORTAL))
     subnets = [{"cidr": "10.30.0.0/24"}, {"cidr": "10.30.0.0/25"}]
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as client:

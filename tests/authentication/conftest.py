@@ -98,9 +98,14 @@ async def other_process(make_portal: Callable[..., Portal]) -> AsyncIterator[Por
 
 
 @pytest.fixture
-def databases(portal_database: Database, operator_database: Database, provisioner_database: Database) -> Databases:
+def databases(
+    portal_database: Database,
+    operator_database: Database,
+    provisioner_database: Database,
+    worker_database: Database,
+) -> Databases:
     """The database as each role."""
-    return Databases(portal_database, operator_database, provisioner_database, STRETCHED)
+    return Databases(portal_database, operator_database, provisioner_database, worker_database, STRETCHED)
 
 
 @pytest.fixture

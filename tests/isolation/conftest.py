@@ -104,10 +104,11 @@ async def stage(process_database: TestDatabase) -> AsyncIterator[Stage]:
         process_database.open(DatabaseRole.PORTAL) as portal,
         process_database.open(DatabaseRole.OPERATOR) as operator,
         process_database.open(DatabaseRole.PROVISIONER) as provisioner,
+        process_database.open(DatabaseRole.WORKER) as worker,
         await psycopg.AsyncConnection.connect(process_database.administrator_url, autocommit=True) as administrator,
         httpx.AsyncClient(transport=transport) as client,
     ):
-        databases = Databases(portal, operator, provisioner, STRETCHED)
+        databases = Databases(portal, operator, provisioner, worker, STRETCHED)
         yield Stage(client, databases, administrator, await furnish(databases), await furnish(databases))
     await app.state.database.close()
 

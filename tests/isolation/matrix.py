@@ -36,6 +36,7 @@ OPEN_OPERATIONS = {
     "sign_out": "tests/authentication",
     "find_invitation": "tests/authentication",
     "accept_invitation": "tests/authentication",
+    "receive_stripe_event": "tests/billing",
     "page_brand_stylesheet": "tests/portal",
     "page_show_sign_in": "tests/portal",
     "page_sign_in": "tests/portal",

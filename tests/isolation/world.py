@@ -16,9 +16,18 @@ from platforma.authentication.permissions import Role
 from platforma.authentication.principals import SessionBinding
 from platforma.billing.invoice_models import BillingDetails, Invoice, InvoiceLine
 from platforma.billing.models import Discount, UsageCorrection
+from platforma.billing.payment_models import (
+    BillingEvent,
+    Budget,
+    CreditEntry,
+    Payment,
+    PaymentMethod,
+    PaymentSetup,
+    Refund,
+)
 from platforma.compute.models import Flavor, Image, KeyPair, Server, ServerNetwork, ServerSecurityGroup
 from platforma.database.database import Database
-from platforma.database.gate_calls import OperatorBinding
+from platforma.database.gate_calls import OperationBinding, OperatorBinding
 from platforma.database.tenant_session import WriteSession
 from platforma.kit.clock import utc_now
 from platforma.kit.crypto import new_token, public_key_of, seal_to
@@ -59,6 +68,7 @@ class Databases:
     portal: Database
     operator: Database
     provisioner: Database
+    worker: Database
     stretched: bytes
     """The password of every member, as the portal stretches it."""
 
@@ -80,6 +90,7 @@ async def furnish(databases: Databases) -> Tenancy:
                 tenancy.ids[name] = row.id
         mine = select(Session.id).where(Session.member_id == tenancy.members[Role.OWNER])
         tenancy.ids["session_id"] = (await session.scalars(mine)).one()
+    await _add_payments(databases, tenancy)
     tenancy.ids |= catalogue | {"cluster_id": cluster_id}
     return tenancy
 
@@ -156,6 +167,36 @@ async def _add_invoice(session: WriteSession, tenancy: Tenancy) -> None:
         )
     )
     tenancy.ids["invoice_id"] = invoice.id
+    session.add(CreditEntry(key=mark, amount=1, currency="USD", reason=mark, made_by="tests"))
+
+
+async def _add_payments(databases: Databases, tenancy: Tenancy) -> None:
+    """Write what only a worker writes, and what Stripe says of the tenant's customer."""
+    mark, invoice_id = tenancy.canary, tenancy.ids["invoice_id"]
+    async with databases.worker.write(OperationBinding(tenancy.ids["operation_id"])) as session:
+        await session.call_gate("bind_customer", customer=f"cus_{mark}")
+        method = PaymentMethod(
+            id=new_id(), stripe_id=f"pm_{mark}", brand=mark, last4="4242", exp_month=12, exp_year=2034
+        )
+        payment = Payment(
+            id=new_id(),
+            invoice_id=invoice_id,
+            attempt=1,
+            status="failed",
+            amount=119,
+            currency="EUR",
+            stripe_id=f"pi_{mark}",
+            failure=mark,
+            requested_by=mark,
+        )
+        session.add_all([method, payment])
+        await session.flush()
+        session.add(Refund(credit_note_id=invoice_id, payment_id=payment.id, amount=1, status="failed", failure=mark))
+        session.add(BillingEvent(key=mark, kind="reminder", invoice_id=invoice_id, details={"of": mark}))
+        tenancy.ids |= {"payment_method_id": method.id, "payment_id": payment.id}
+    await databases.portal.call_gate(
+        "receive_stripe_event", event=f"evt_{mark}", event_type="x", customer=f"cus_{mark}", object=mark
+    )
 
 
 async def _sign_in(databases: Databases, tenancy: Tenancy, role: Role) -> None:
@@ -310,6 +351,8 @@ def _belongings(tenancy: Tenancy, catalogue: dict[str, UUID]) -> dict[str, Any]:
         "attachment": VolumeAttachment(volume_id=busy_volume.id, server_id=server.id, status="attached"),
         "operation_id": operation,
         "audit": AuditEvent(actor=mark, action="test"),
+        "setup_id": PaymentSetup(id=new_id(), status="wanted", requested_by=mark),
+        "budget_id": Budget(id=new_id(), name=f"budget {mark}", amount=1000, thresholds=[80, 100]),
         "billing_details": BillingDetails(
             company=mark, line1=mark, postal_code="1", city=mark, country="DE", contacts=[f"{mark}@example.org"]
         ),

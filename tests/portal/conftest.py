@@ -116,9 +116,10 @@ async def portal(process_database: TestDatabase) -> AsyncIterator[Portal]:
         process_database.open(DatabaseRole.PORTAL) as portal_role,
         process_database.open(DatabaseRole.OPERATOR) as operator,
         process_database.open(DatabaseRole.PROVISIONER) as provisioner,
+        process_database.open(DatabaseRole.WORKER) as worker,
         httpx.AsyncClient(transport=transport) as client,
     ):
-        databases = Databases(portal_role, operator, provisioner, STRETCHED)
+        databases = Databases(portal_role, operator, provisioner, worker, STRETCHED)
         furnished, many = await furnish(databases), await furnish(databases)
         await _multiply(databases, many)
         yield Portal(client, databases, app.state.pages, furnished, many)

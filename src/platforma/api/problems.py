@@ -144,6 +144,7 @@ def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
 _TITLES = {
     400: "The request is malformed",
     401: "Not signed in",
+    402: "Invoices are overdue",
     403: "Not allowed for this role, or asked for by another site",
     404: "There is nothing here",
     409: "Does not fit the present state, or over quota",

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from platforma.api.problems import describe
 from platforma.authentication.cookies import SESSION_COOKIE, read_cookie
-from platforma.authentication.permissions import Permission
+from platforma.authentication.permissions import ON_HOLD, Permission
 from platforma.authentication.principals import Principal, SessionBinding
 from platforma.database.database import Database
 from platforma.database.errors import NotBoundError
@@ -138,6 +138,9 @@ class TenantRoute(APIRoute):
         kwargs["responses"] = describe(*sorted(set(statuses))) | (kwargs.get("responses") or {})
         super().__init__(path, endpoint, **kwargs)
         permission = permission_of(self.dependant)
+        if permission is not None and permission not in ON_HOLD:
+            kwargs["responses"] = describe(402) | kwargs["responses"]
+            self.responses = kwargs["responses"]
         if permission is None and not self.is_open:
             raise UnguardedRouteError(
                 f"{path} asks for no permission. Take a context from may_read() or may_write(), or use OpenRoute."

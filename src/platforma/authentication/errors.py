@@ -27,3 +27,9 @@ class SignInThrottled(TooManyRequests):
     """Too many attempts from one address."""
 
     title = "Too many attempts from your address"
+
+
+class PaymentOverdue(Problem):
+    status = 402
+    type = "payment-overdue"
+    title = "Invoices are overdue"

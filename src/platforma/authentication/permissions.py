@@ -70,6 +70,11 @@ PERMISSIONS: dict[Permission, frozenset[Role]] = {
     Permission.BILLING_WRITE: _RULING | {Role.BILLING},
 }
 
+ON_HOLD: frozenset[Permission] = frozenset(
+    permission for permission in Permission if not permission.value.endswith((":write", ":retry"))
+) | {Permission.BILLING_WRITE, Permission.MEMBERS_WRITE}
+"""What members of a tenant may still do that has not paid: look, pay, and say who may pay."""
+
 MANAGEABLE: dict[Role, frozenset[Role]] = {
     Role.OWNER: _EVERYBODY,
     Role.ADMIN: frozenset({Role.ADMIN, Role.MEMBER, Role.BILLING, Role.VIEWER}),

@@ -5,11 +5,15 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from platforma.authentication.permissions import Permission, Role, allows
+from platforma.authentication.errors import PaymentOverdue
+from platforma.authentication.permissions import ON_HOLD, Permission, Role, allows
 from platforma.database.errors import NotBoundError
 from platforma.database.gate_calls import call_gate
 from platforma.kit.ids import MemberId, PortalId, SessionId, TenantId
 from platforma.kit.problems import Forbidden
+
+HELD = "on_hold"
+"""The `tenant_status` of a tenant that has not paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Principal:
         """Raise Forbidden unless the member's role has a permission."""
         if not self.may(permission):
             raise Forbidden(f"Your role is {self.role}. Ask an owner or admin of {self.tenant_name}.")
+        if self.tenant_status == HELD and permission not in ON_HOLD:
+            raise PaymentOverdue("Nothing can be changed until the overdue invoices are paid. See Invoices.")
 
 
 @dataclass

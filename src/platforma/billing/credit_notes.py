@@ -8,6 +8,7 @@ from sqlalchemy import select
 from platforma.billing.errors import NoSeller, NotCreditable
 from platforma.billing.invoice_models import DocumentKind, Invoice, InvoiceLine, InvoiceStatus
 from platforma.billing.invoicing import credit_of, next_number
+from platforma.billing.ledger import credit_invoice
 from platforma.billing.terms import find_terms
 from platforma.database.tenant_session import WriteSession
 from platforma.kit.ids import new_id
@@ -62,10 +63,7 @@ async def issue_credit_note(
     session.add(note)
     await session.flush()
     session.add(_line(invoice, note))
-    invoice.credited += min(invoice.owed, note.total)
-    if invoice.status == InvoiceStatus.OPEN and invoice.owed == 0:
-        invoice.status = InvoiceStatus.CREDITED if invoice.paid == 0 else InvoiceStatus.PAID
-    await session.flush()
+    await credit_invoice(session, invoice, note, made_by=made_by)
     return note
 
 

@@ -1,6 +1,6 @@
 """What stands in the way of billing."""
 
-from platforma.kit.problems import Conflict, NotFound
+from platforma.kit.problems import Conflict, NotFound, Problem
 
 
 class BookExists(Conflict):
@@ -36,3 +36,19 @@ class AccountBeingMade(Conflict):
 class RateExists(Conflict):
     type = "tax-rate-exists"
     title = "There is a rate of that country from that moment on already"
+
+
+class NothingOwed(Conflict):
+    type = "nothing-owed"
+    title = "Nothing is owed on this invoice"
+
+
+class BeingPaid(Conflict):
+    type = "being-paid"
+    title = "A payment of this invoice is under way"
+
+
+class NotFromStripe(Problem):
+    status = 400
+    type = "bad-signature"
+    title = "This was not signed by Stripe, or too long ago"

@@ -82,6 +82,10 @@ class BillingAccount(Touched, TenantOwned):
     attempts: Mapped[int] = mapped_column(server_default="0")
     """How many turns in a row have not come to their end."""
     invoice_requested_at: Mapped[datetime | None]
+    stripe_trouble: Mapped[str | None]
+    """What Stripe said last when it did not do as asked."""
+    compared_at: Mapped[datetime | None]
+    """When what is here was last compared with what Stripe has."""
     trouble: Mapped[str | None]
     """Why an invoice that is due cannot be issued, for a person."""
 

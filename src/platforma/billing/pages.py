@@ -14,6 +14,7 @@ from platforma.billing.endpoints import Reads, Writes
 from platforma.billing.invoice_models import InvoiceStatus
 from platforma.billing.invoicing import get_account
 from platforma.billing.money import in_words
+from platforma.billing.payments import list_payments
 from platforma.billing.schemas import BillingDetailsIn, InvoiceQuery, MonthQuery
 from platforma.billing.terms import find_details
 from platforma.kit.clock import utc_now
@@ -140,6 +141,7 @@ async def show_invoice(invoice_id: UUID, request: Request, reading: Reads) -> Re
         invoice=invoice,
         lines=await service.list_lines(reading.session, invoice_id),
         notes=await service.list_credit_notes(reading.session, invoice_id),
+        payments=await list_payments(reading.session, invoice_id),
         badge=_BADGES[InvoiceStatus(invoice.status)],
         money=in_words,
     )

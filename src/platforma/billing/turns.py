@@ -4,6 +4,7 @@ A turn is a lease that the gate gives out and a dead worker loses; all that is d
 """
 
 import asyncio
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,8 +13,24 @@ import structlog
 from sqlalchemy import Connection, func
 from sqlalchemy.exc import DBAPIError
 
+from platforma.billing.collecting import (
+    LOOK_AGAIN,
+    Compare,
+    LookAtPayment,
+    LookAtRefund,
+    LookAtSetup,
+    MakeCustomer,
+    RemoveCard,
+    find_task,
+    has_unfinished,
+    schedule_payments,
+)
+from platforma.billing.dunning import dun
 from platforma.billing.invoicing import SETTLING, get_account, issue_due_invoices
+from platforma.billing.ledger import use_credit
 from platforma.billing.rating import month_of
+from platforma.clouds.errors import CloudCredentialInvalid, CloudError
+from platforma.clouds.stripe import PaymentProvider
 from platforma.database.database import Database
 from platforma.database.errors import NotBoundError
 from platforma.database.gate_calls import call_gate
@@ -23,6 +40,10 @@ logger = structlog.get_logger(__name__)
 
 POLL_SECONDS = 2.0
 LEASE_SECONDS = 120.0
+FIRST_RETRY = timedelta(seconds=5)
+TASKS_PER_TURN = 40
+PERSISTENT = (MakeCustomer, LookAtSetup, RemoveCard, LookAtPayment, LookAtRefund, Compare)
+"""What would be found again at once after Stripe has refused it: the turn ends, and it is tried later."""
 LONGEST_SLEEP = timedelta(hours=6)
 STUCK_SLEEP = timedelta(minutes=10)
 """When to look again at what could not be issued, because the portal has no seller."""
@@ -56,19 +77,31 @@ class Turn:
         return row.tenant_id if row else None
 
 
-async def keep_billing(database: Database, *, clock: Clock = utc_now) -> None:
+async def keep_billing(
+    database: Database,
+    stripe: PaymentProvider | None = None,
+    *,
+    executor: Executor | None = None,
+    clock: Clock = utc_now,
+) -> None:
     """Bill tenants when they are due, until cancelled. While the database is away it tries again."""
     while True:
         try:
             await database.call_gate("add_billing_accounts")
-            while await take_turn(database, clock=clock):
+            while await take_turn(database, stripe, executor=executor, clock=clock):
                 pass
         except DBAPIError:
             logger.warning("billing could not reach the database")
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def take_turn(database: Database, *, clock: Clock = utc_now) -> bool:
+async def take_turn(
+    database: Database,
+    stripe: PaymentProvider | None = None,
+    *,
+    executor: Executor | None = None,
+    clock: Clock = utc_now,
+) -> bool:
     """Bill one tenant that is due; return whether there was one. Whatever goes wrong is tried again later."""
     taken = NextTurn()
     try:
@@ -77,8 +110,11 @@ async def take_turn(database: Database, *, clock: Clock = utc_now) -> bool:
     except NotBoundError:
         return False
     assert taken.lease is not None  # noqa: S101 (it is bound)
+    turn = Turn(taken.lease)
     try:
-        await bill(database, Turn(taken.lease), now=clock())
+        await bill(database, turn, now=clock())
+        trouble = await collect(database, turn, stripe, executor=executor, clock=clock) if stripe else None
+        await end_turn(database, turn, trouble, now=clock())
     except NotBoundError:
         logger.warning("another worker has the turn")
     except DBAPIError:
@@ -89,16 +125,60 @@ async def take_turn(database: Database, *, clock: Clock = utc_now) -> bool:
 
 
 async def bill(database: Database, turn: Turn, *, now: datetime) -> None:
-    """Issue what is due, and say when to look again."""
+    """Issue what is due, pay with credit, remind of what is overdue, and wish for what is open to be collected."""
     async with database.write(turn) as session:
         account = await get_account(session, for_update=True)
         if account is None:
             return
         for invoice in await issue_due_invoices(session, account, now=now):
             logger.info("invoice issued", tenant_id=str(session.tenant_id), number=invoice.number)
-        account.attempts = 0
+        await use_credit(session)
+        await schedule_payments(session, now=now)
+
+
+async def collect(
+    database: Database, turn: Turn, stripe: PaymentProvider, *, executor: Executor | None = None, clock: Clock = utc_now
+) -> CloudError | None:
+    """Ask of Stripe what is to be asked, one thing after another; return what keeps it from going on, if anything."""
+    loop = asyncio.get_running_loop()
+    for _ in range(TASKS_PER_TURN):
+        async with database.write(turn) as session:
+            task = await find_task(session, now=clock())
+        if task is None:
+            return None
+        try:
+            result = await loop.run_in_executor(executor, task.run, stripe)
+        except CloudError as error:
+            if error.is_transient or isinstance(error, CloudCredentialInvalid):
+                return error
+            async with database.write(turn) as session:
+                await task.refuse(session, error, clock())
+            if isinstance(task, PERSISTENT):
+                return error
+            continue
+        async with database.write(turn) as session:
+            await task.record(session, result, clock())
+    return None
+
+
+async def end_turn(database: Database, turn: Turn, trouble: CloudError | None, *, now: datetime) -> None:
+    """Look at how the tenant stands after all that, and say when to look again."""
+    async with database.write(turn) as session:
+        account = await get_account(session, for_update=True)
+        if account is None:
+            return
+        await dun(session, now=now)
         account.lease = None
-        account.wake_at = func.now() + time_to_next_look(account.billed_until, now)
+        account.stripe_trouble = str(trouble) if trouble is not None else None
+        delay = time_to_next_look(account.billed_until, now)
+        if trouble is not None:
+            delay = min(delay, FIRST_RETRY * 2 ** min(account.attempts - 1, 7))
+            delay = max(delay, timedelta(seconds=trouble.retry_after or 0))
+        else:
+            account.attempts = 0
+            if await has_unfinished(session):
+                delay = min(delay, LOOK_AGAIN)
+        account.wake_at = func.now() + delay
 
 
 def time_to_next_look(billed_until: datetime, now: datetime) -> timedelta:

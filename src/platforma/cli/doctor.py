@@ -85,7 +85,7 @@ def _check_separation(used: Settings) -> list[Finding]:
     separate = "Give each process a settings file of its own; see docs/settings.md."
     has_administrator = used.openstack is not None and used.openstack.administrator_password is not None
     if used.database.owner is not None or used.database.administrator is not None:
-        process, forbidden = "The process that migrates", {"PEPPER", "CREDENTIAL_KEYS", "OPENSTACK"}
+        process, forbidden = "The process that migrates", {"PEPPER", "CREDENTIAL_KEYS", "OPENSTACK", "STRIPE"}
     else:
         roles = [role for role in APPLICATION_ROLES if getattr(used.database, role.short) is not None]
         if len(roles) > 1:
@@ -95,10 +95,10 @@ def _check_separation(used: Settings) -> list[Finding]:
         process = f"A process of {role}"
         forbidden = (
             {
-                DatabaseRole.PORTAL: {"CREDENTIAL_KEYS", "OPENSTACK"},
-                DatabaseRole.OPERATOR: {"CREDENTIAL_KEYS", "OPENSTACK"},
+                DatabaseRole.PORTAL: {"CREDENTIAL_KEYS", "OPENSTACK", "STRIPE"},
+                DatabaseRole.OPERATOR: {"CREDENTIAL_KEYS", "OPENSTACK", "STRIPE"},
                 DatabaseRole.WORKER: {"PEPPER", "OPENSTACK"},
-                DatabaseRole.PROVISIONER: {"PEPPER"},
+                DatabaseRole.PROVISIONER: {"PEPPER", "STRIPE"},
             }.get(role, set())
             if role
             else set()
@@ -107,6 +107,7 @@ def _check_separation(used: Settings) -> list[Finding]:
         "PEPPER": (used.pepper is not None, "the pepper of passwords"),
         "CREDENTIAL_KEYS": (bool(used.credential_keys), "the keys of tenants' clouds"),
         "OPENSTACK": (has_administrator, "the cloud's administrator"),
+        "STRIPE": (used.stripe.secret_key is not None, "the secret key of Stripe"),
     }
     return [
         Finding(name, f"{process} holds {what}.", separate)

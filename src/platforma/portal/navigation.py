@@ -63,6 +63,7 @@ NAVIGATION = (
         (
             Entry("Costs", "/billing", "activity", Permission.BILLING_READ),
             Entry("Invoices", "/invoices", "book-open", Permission.BILLING_READ),
+            Entry("Payment methods", "/payment-methods", "lock", Permission.BILLING_READ),
         ),
     ),
     Group(

@@ -25,6 +25,10 @@ NOTICES = {
     "kubeconfigs-revoked": "All kubeconfigs are being revoked.",
     "reading-requested": "The namespace is being looked into.",
     "billing-details-changed": "Invoices are made out to this from now on.",
+    "card-requested": "The card shows up here when Stripe has confirmed it.",
+    "card-default": "Invoices are collected from this card from now on.",
+    "card-removed": "The card is being removed.",
+    "payment-requested": "The payment is being carried out. Look again in a moment.",
     "invoice-requested": "The invoice is being made. There is none if nothing is to be paid.",
     "retry-requested": "It is being tried again.",
 }

@@ -64,6 +64,8 @@ class Tenant(Touched, PlatformWide):
     portal_id: Mapped[UUID] = mapped_column(ForeignKey("portals.id"), index=True)
     name: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="onboarding")
+    is_on_hold: Mapped[bool] = mapped_column(server_default="false")
+    """Whether members may change nothing until a bill is paid. Set by billing (`gate.hold_tenant`)."""
 
 
 class Member(Touched, TenantOwned):

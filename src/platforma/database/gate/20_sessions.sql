@@ -190,7 +190,8 @@ DECLARE
     found record;
 BEGIN
     SELECT s.id AS session_id, m.id AS member_id, t.id AS tenant_id, p.id AS portal_id,
-           m.role, m.email, m.name, t.name AS tenant_name, t.status AS tenant_status, s.last_seen_at
+           m.role, m.email, m.name, t.name AS tenant_name,
+           CASE WHEN t.is_on_hold THEN 'on_hold' ELSE t.status END AS tenant_status, s.last_seen_at
     INTO found
     FROM (SELECT tenant_id, session_id FROM gate.session_tokens
           WHERE token_hash = sha256(convert_to(open_session.token, 'UTF8')) LIMIT 1) k
@@ -198,7 +199,7 @@ BEGIN
                         FROM public.sessions WHERE tenant_id = k.tenant_id AND id = k.session_id LIMIT 1) s
     CROSS JOIN LATERAL (SELECT id, role, email, name, status
                         FROM public.members WHERE tenant_id = s.tenant_id AND id = s.member_id LIMIT 1) m
-    CROSS JOIN LATERAL (SELECT id, name, status FROM public.tenants
+    CROSS JOIN LATERAL (SELECT id, name, status, is_on_hold FROM public.tenants
                         WHERE id = s.tenant_id AND portal_id = s.portal_id LIMIT 1) t
     CROSS JOIN LATERAL (SELECT id, status FROM public.portals WHERE id = s.portal_id LIMIT 1) p
     WHERE EXISTS (SELECT FROM public.domains d WHERE d.host = open_session.host AND d.portal_id = s.portal_id)

@@ -21,3 +21,5 @@ GRANT EXECUTE ON FUNCTION gate.own_terms TO platforma_portal, platforma_worker, 
 GRANT EXECUTE ON FUNCTION gate.next_document_number TO platforma_worker, platforma_operator;
 GRANT EXECUTE ON FUNCTION gate.add_billing_accounts TO platforma_worker, platforma_operator;
 GRANT EXECUTE ON FUNCTION gate.take_billing_turn, gate.open_billing_turn TO platforma_worker;
+GRANT EXECUTE ON FUNCTION gate.bind_customer, gate.own_customer, gate.hold_tenant TO platforma_worker;
+GRANT EXECUTE ON FUNCTION gate.receive_stripe_event TO platforma_portal;
