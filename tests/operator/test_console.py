@@ -33,12 +33,12 @@ async def submit(plane: Plane, path: str, form: dict[str, str], *, status: int =
 
 
 def checked(response: httpx.Response) -> str:
-    """Return a page's HTML, which has nothing inline and no script."""
+    """Return a page's HTML, which has nothing inline, and no script but the files of the portal."""
     policy = response.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     markup = " ".join(re.findall(r"<[^<>]*>", response.text))
-    assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=|javascript:", markup)
+    assert not re.search(r"<script(?! src=\"/static/[\w./-]+\" defer>)|<style|\sstyle=|\son[a-z]+=|javascript:", markup)
     return response.text
 
 
@@ -108,18 +108,94 @@ async def test_a_tenant_is_closed_until_a_reason_is_given(plane: Plane, two_tena
     a, b = two_tenants.a, two_tenants.b
     path = f"/tenants/{a.tenant_id}"
     assert a.email not in await page(plane, path)
-    refused = await submit(plane, f"{path}/members", {"reason": "short"}, status=422)
-    assert "Reason" in checked(refused)
-    assert f'href="{path}"' in refused.text
-    assert await plane.audited(a.tenant_id, "member.list") == ([], [])
-    opened = checked(await submit(plane, f"{path}/members", {"reason": REASON}, status=200))
-    assert (a.email in opened, b.email in opened, "Memory, MiB" in opened) == (True, False, True)
-    assert await plane.audited(a.tenant_id, "member.list") == ([REASON], [REASON])
-    assert await plane.audited(a.tenant_id, "quota.read") == ([REASON], [REASON])
+    refused = checked(await submit(plane, f"{path}/open", {"reason": "short"}, status=422))
+    assert 'id="look-reason-error"' in refused
+    assert "Use at least 8 characters." in refused
+    assert 'value="short"' in refused
+    assert await plane.audited(a.tenant_id, "tenant.open") == ([], [])
+    assert (await submit(plane, f"{path}/open", {"reason": REASON})).headers["location"] == path
+    for _ in range(3):
+        opened = await page(plane, path)
+        assert (a.email in opened, b.email in opened, "MiB of memory" in opened) == (True, False, True)
+    for action in ("tenant.open", "member.list", "quota.read"):
+        assert await plane.audited(a.tenant_id, action) == ([REASON], [REASON])
+    assert f'value="{REASON}"' in opened
+    assert b.email not in await page(plane, f"/tenants/{b.tenant_id}"), "the reason is for one tenant"
     await submit(plane, f"{path}/members/{a.member_id}/suspend", {"reason": REASON})
     assert (await plane.portal_status(a), await plane.portal_status(b)) == (401, 200)
     await submit(plane, f"{path}/members/{a.member_id}/resume", {"reason": REASON})
     assert await plane.audited(a.tenant_id, "member.resume") == ([REASON], [REASON])
+    plane.token = token_of(await plane.sign_in())
+    assert a.email not in await page(plane, path), "a new sitting asks again"
+
+
+async def test_looking_where_a_tenant_stands_leaves_no_line(plane: Plane, a: SignedIn) -> None:
+    before = await plane.rows("SELECT count(*) FROM audit_events WHERE tenant_id = %s", a.tenant_id)
+    for _ in range(2):
+        await page(plane, f"/tenants/{a.tenant_id}")
+        await page(plane, "/")
+        await plane.call("GET", f"/tenants/{a.tenant_id}", status=200)
+    assert await plane.rows("SELECT count(*) FROM audit_events WHERE tenant_id = %s", a.tenant_id) == before
+
+
+async def test_quotas_are_changed_where_they_are_shown(plane: Plane, a: SignedIn) -> None:
+    path = f"/tenants/{a.tenant_id}"
+    await submit(plane, f"{path}/open", {"reason": REASON})
+    refused = await submit(plane, f"{path}/quotas", {"servers": "many", "reason": REASON}, status=422)
+    assert "Enter a whole number." in checked(refused)
+    await submit(plane, f"{path}/quotas", {"servers": "7", "volume_gib": "5000", "reason": REASON})
+    html = await page(plane, path)
+    assert 'name="servers" type="number" value="7"' in html
+    assert "Change of quotas" in html
+    assert "GiB of volumes" in html
+    assert await plane.audited(a.tenant_id, "quota.change") == ([REASON], [REASON])
+    await submit(plane, f"{path}/quotas", {"servers": "7", "reason": REASON})
+    assert len((await plane.audited(a.tenant_id, "quota.change"))[0]) == 1, "nothing was changed"
+
+
+async def test_errors_stand_at_their_fields(plane: Plane, a: SignedIn, new_name: Callable[[], str]) -> None:
+    """What was typed is there again, in the form, and no pattern is shown to anybody."""
+    cases = {
+        "/portals": ({"name": "Not So Short!", "title": "T", "host": "a.example"}, "Use lower-case letters"),
+        f"/portals/{a.portal_id}/domains": ({"host": "https://x/"}, "Write a host name such as"),
+        f"/tenants/{a.tenant_id}/invitations": (
+            {"email": "nobody", "name": "N", "role": "viewer", "reason": REASON},
+            "Enter an e-mail address",
+        ),
+        "/clusters": ({"name": "UPPER", "kubeconfig": "x"}, "Use lower-case letters"),
+        "/sign-in": ({"email": "nobody", "password": "x"}, "Enter an e-mail address"),
+    }
+    for path, (form, words) in cases.items():
+        html = checked(await submit(plane, path, form, status=422))
+        assert words in html, path
+        assert "pattern" not in html
+        assert 'aria-invalid="true"' in html
+        assert next(iter(form.values())) in html
+    invite = checked(await submit(plane, f"/tenants/{a.tenant_id}/invitations", cases_form(a), status=422))
+    assert '<option value="viewer" selected>' in invite
+    assert '<option value="member" selected>' in await page(plane, f"/tenants/{a.tenant_id}")
+
+
+def cases_form(a: SignedIn) -> dict[str, str]:
+    """Return an invitation that lacks a reason."""
+    return {"email": f"new@{a.host}", "name": "N", "role": "viewer", "reason": ""}
+
+
+async def test_shutting_a_portal_is_asked_about(plane: Plane, a: SignedIn) -> None:
+    path = f"/portals/{a.portal_id}"
+    assert f'href="{path}/suspend" data-dialog' in await page(plane, path)
+    question = await page(plane, f"{path}/suspend")
+    assert "Everybody is shut out on the next request" in question
+    assert f'action="{path}/suspend"' in question
+    assert await plane.portal_status(a) == 200
+    await page(plane, f"{path}/domains/nowhere.example/remove", status=404)
+    assert f"Remove the domain {a.host}?" in await page(plane, f"{path}/domains/{a.host}/remove")
+
+
+async def test_the_log_names_tenants(plane: Plane, a: SignedIn) -> None:
+    name = (await plane.call("GET", f"/tenants/{a.tenant_id}", status=200))["name"]
+    await submit(plane, f"/tenants/{a.tenant_id}/sign-out", {"reason": REASON})
+    assert f'<a href="/tenants/{a.tenant_id}">{name}</a>' in await page(plane, f"/audit?tenant_id={a.tenant_id}")
 
 
 async def test_an_invitation_is_shown_once(plane: Plane, a: SignedIn) -> None:

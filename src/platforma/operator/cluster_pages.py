@@ -14,8 +14,11 @@ from platforma.operator.rendering import render
 from platforma.operator.routes import Signed
 from platforma.operator.schemas import ClusterCreate, ClusterQuery
 from platforma.portal.listing import Listing, PageListQuery
+from platforma.portal.routes import shown_on
 
 clusters = APIRouter(prefix="/clusters", tags=["Clusters"], route_class=ConsoleRoute)
+
+PAGE = "/clusters/{cluster_id}"
 
 
 class ClustersQuery(PageListQuery, ClusterQuery):
@@ -32,6 +35,7 @@ async def show_clusters(request: Request, query: Annotated[ClustersQuery, Query(
 
 
 @clusters.post("")
+@shown_on("/clusters")
 async def add_cluster(form: Annotated[ClusterForm, Form()], acting: Signed) -> Response:
     """Connect a cluster."""
     cluster = await service.add_cluster(acting, ClusterCreate(name=form.name, kubeconfig=form.kubeconfig))
@@ -45,6 +49,7 @@ async def show_cluster(cluster_id: UUID, request: Request, acting: Signed) -> Re
 
 
 @clusters.post("/{cluster_id}/check")
+@shown_on(PAGE)
 async def check_cluster(cluster_id: UUID, acting: Signed) -> Response:
     """Examine a cluster now."""
     await service.check_cluster(acting, cluster_id)
@@ -52,6 +57,7 @@ async def check_cluster(cluster_id: UUID, acting: Signed) -> Response:
 
 
 @clusters.post("/{cluster_id}/kubeconfig")
+@shown_on(PAGE)
 async def replace_kubeconfig(cluster_id: UUID, form: Annotated[KubeconfigForm, Form()], acting: Signed) -> Response:
     """Replace the administrator's credential."""
     await service.replace_kubeconfig(acting, cluster_id, form.kubeconfig)
@@ -59,6 +65,7 @@ async def replace_kubeconfig(cluster_id: UUID, form: Annotated[KubeconfigForm, F
 
 
 @clusters.post("/{cluster_id}/remove")
+@shown_on(PAGE)
 async def remove_cluster(cluster_id: UUID, acting: Signed) -> Response:
     """Forget a cluster."""
     await service.remove_cluster(acting, cluster_id)

@@ -1,4 +1,6 @@
-"""The console's application: mounted beside the API, with pages for errors. Nothing on it needs JavaScript."""
+"""The console's application: mounted beside the API, with pages for errors. Nothing on it needs JavaScript,
+which only keeps progress fresh and puts questions over the page.
+"""
 
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -17,10 +19,12 @@ from starlette.types import Scope
 
 from platforma.api.problems import DatabaseError, MethodNotAllowed, describe_database_error, tell_when_to_retry
 from platforma.authentication.passages import SIGN_IN, is_safe_path
-from platforma.kit.problems import Invalid, NotFound, NotSignedIn, Problem
+from platforma.kit.problems import Forbidden, Invalid, NotFound, NotSignedIn, Problem
 from platforma.operator.rendering import render
 from platforma.operator.routes import OperatorRoute
+from platforma.portal.errors import show_form_again
 from platforma.portal.forms import describe_errors, describe_problem
+from platforma.portal.routes import form_page_of
 from platforma.portal.static_files import VersionedFiles
 
 log = structlog.get_logger()
@@ -93,38 +97,41 @@ def _install_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def on_problem(request: Request, error: Problem) -> Response:
-        return answer_problem(request, error, describe_problem(error))
+        return await answer_problem(request, error, describe_problem(error))
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
         if any(item["loc"][0] == "path" for item in error.errors()):
-            return answer_problem(request, NotFound())
-        return answer_problem(request, Invalid(), describe_errors(error))
+            return await answer_problem(request, NotFound())
+        return await answer_problem(request, Invalid(), describe_errors(error))
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
-        response = answer_problem(request, MethodNotAllowed() if error.status_code == 405 else NotFound())
+        response = await answer_problem(request, MethodNotAllowed() if error.status_code == 405 else NotFound())
         response.headers.update(error.headers or {})
         return response
 
     @app.exception_handler(DBAPIError)
     @app.exception_handler(PoolTimeout)
     async def on_database(request: Request, error: DatabaseError) -> Response:
-        return answer_problem(request, describe_database_error(request, error))
+        return await answer_problem(request, describe_database_error(request, error))
 
     @app.exception_handler(Exception)
     async def on_unexpected(request: Request, error: Exception) -> Response:
         log.error("unexpected_error", path=request.url.path, exc_info=error)
-        return answer_problem(request, Problem())
+        return await answer_problem(request, Problem())
 
 
-def answer_problem(request: Request, problem: Problem, errors: dict[str, str] | None = None) -> Response:
+async def answer_problem(request: Request, problem: Problem, errors: dict[str, str] | None = None) -> Response:
     """Send nobody to the sign-in; say to everybody else what is wrong, and the way back to where the form was."""
     if isinstance(problem, NotSignedIn):
         wanted = request.url.path
         is_page = request.method == "GET" and wanted != "/" and is_safe_path(wanted)
         target = f"{SIGN_IN}?{urlencode({'next': wanted}, quote_via=quote)}" if is_page else SIGN_IN
         return RedirectResponse(target, status_code=303)
+    page = form_page_of(request.scope.get("endpoint"))
+    if page is not None and request.method == "POST" and not isinstance(problem, NotFound | Forbidden):
+        return await show_form_again(request, page, problem, errors or {})
     back = "/"
     if request.method == "POST" and not isinstance(problem, NotFound):
         back = next(

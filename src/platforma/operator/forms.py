@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, create_model
 
 from platforma.api.fields import Name
 from platforma.authentication.permissions import Role
 from platforma.authentication.schemas import Email, Password
 from platforma.operator.schemas import Host, Kubeconfig, Reason, ShortName
 from platforma.portal.forms import FormInput, Ticked
+from platforma.tenants.quotas import DEFAULT_QUOTAS
 
 
 class SignInForm(FormInput):
@@ -78,3 +79,15 @@ class InvitationForm(ActForm):
     email: Email
     name: Name
     role: Role
+
+
+class QuotasFormBase(ActForm):
+    """New quotas; those that are left as they are stay."""
+
+
+_Quota = Annotated[int | None, Field(ge=0, le=1_000_000_000)]
+QuotasForm = create_model(
+    "QuotasForm",
+    __base__=QuotasFormBase,
+    **dict.fromkeys(DEFAULT_QUOTAS, (_Quota, None)),  # type: ignore[call-overload]
+)

@@ -9,23 +9,27 @@ from pydantic import Field
 
 from platforma.authentication.cookies import OPERATOR_COOKIE, clear_cookie, read_cookie, set_cookie
 from platforma.authentication.endpoints import browser_of
-from platforma.authentication.errors import SignInFailed
 from platforma.authentication.passages import SIGN_IN, is_safe_path
 from platforma.operator import portals as service
 from platforma.operator import tenants
 from platforma.operator.console import ConsoleRoute, OpenConsoleRoute
+from platforma.operator.errors import UnknownDomain
 from platforma.operator.forms import DomainForm, PortalForm, SignInForm, TenantForm, TitleForm
 from platforma.operator.rendering import render
 from platforma.operator.routes import Acting, Signed, SignsIn
 from platforma.operator.schemas import AuditQuery, DomainCreate, PortalChange, PortalCreate, PortalQuery, TenantQuery
 from platforma.portal.listing import Listing, PageListQuery
 from platforma.portal.models import Portal
+from platforma.portal.routes import shown_on
+from platforma.tenants.models import TenantStatus
 
 signing_in = APIRouter(tags=["Signing in"], route_class=OpenConsoleRoute)
 overview = APIRouter(tags=["Overview"], route_class=ConsoleRoute)
 portals = APIRouter(prefix="/portals", tags=["Portals"], route_class=ConsoleRoute)
 
 Next = Annotated[str, Field(max_length=4000)]
+
+PAGE = "/portals/{portal_id}"
 
 _ALL = 200
 """Portals of which the overview knows the names."""
@@ -51,23 +55,20 @@ def see_other(location: str) -> Response:
 @signing_in.get(SIGN_IN)
 async def show_sign_in(request: Request, next: Annotated[Next, Query()] = "/") -> Response:  # noqa: A002
     """The sign-in page."""
-    return render(request, "sign_in.html", next=next if is_safe_path(next) else "/", problem=None, email="")
+    return render(request, "sign_in.html", next=next if is_safe_path(next) else "/")
 
 
 @signing_in.post(SIGN_IN)
+@shown_on(SIGN_IN)
 async def sign_in(form: Annotated[SignInForm, Form()], request: Request, authenticator: SignsIn) -> Response:
     """Sign in, and go on."""
-    target = form.next if is_safe_path(form.next) else "/"
-    try:
-        _operator, token = await authenticator.sign_in(
-            email=form.email,
-            password=form.password,
-            browser=browser_of(request),
-            previous_token=read_cookie(request.scope["headers"], OPERATOR_COOKIE),
-        )
-    except SignInFailed as problem:
-        return render(request, "sign_in.html", status=problem.status, next=target, problem=problem, email=form.email)
-    response = see_other(target)
+    _operator, token = await authenticator.sign_in(
+        email=form.email,
+        password=form.password,
+        browser=browser_of(request),
+        previous_token=read_cookie(request.scope["headers"], OPERATOR_COOKIE),
+    )
+    response = see_other(form.next if is_safe_path(form.next) else "/")
     response.headers.append("set-cookie", set_cookie(OPERATOR_COOKIE, token))
     return response
 
@@ -100,10 +101,12 @@ async def show_overview(request: Request, query: Annotated[TenantsQuery, Query()
 async def show_audit(request: Request, query: Annotated[AuditPageQuery, Query()], acting: Signed) -> Response:
     """What operators did, and why."""
     rows, cursor = await tenants.list_audit(acting, query)
-    return render(request, "audit.html", acting, rows=rows, listing=Listing(request, query, cursor))
+    names = await tenants.find_names(acting, (row.tenant_id for row in rows if row.tenant_id is not None))
+    return render(request, "audit.html", acting, rows=rows, names=names, listing=Listing(request, query, cursor))
 
 
 @portals.post("")
+@shown_on("/")
 async def create_portal(form: Annotated[PortalForm, Form()], acting: Signed) -> Response:
     """Make a portal."""
     portal = await service.create_portal(acting, PortalCreate(name=form.name, title=form.title, host=form.host))
@@ -126,13 +129,24 @@ async def show_portal(portal_id: UUID, request: Request, acting: Signed) -> Resp
 
 
 @portals.post("/{portal_id}/title")
+@shown_on(PAGE)
 async def change_title(portal_id: UUID, form: Annotated[TitleForm, Form()], acting: Signed) -> Response:
     """Change what the portal's visitors read."""
     await service.change_portal(acting, portal_id, PortalChange(title=form.title))
     return see_other(f"/portals/{portal_id}")
 
 
+@portals.get("/{portal_id}/suspend")
+async def show_suspend_portal(portal_id: UUID, request: Request, acting: Signed) -> Response:
+    """Ask whether the portal shall be shut."""
+    portal = await service.get_portal(acting, portal_id)
+    active = TenantQuery(portal_id=portal_id, status=TenantStatus.ACTIVE, limit=_ALL)
+    rows, _cursor = await tenants.list_tenants(acting, active)
+    return render(request, "confirm.html", acting, portal=portal, host=None, tenants=rows)
+
+
 @portals.post("/{portal_id}/suspend")
+@shown_on(PAGE)
 async def suspend_portal(portal_id: UUID, acting: Signed) -> Response:
     """Shut the portal for all its tenants."""
     await service.change_portal(acting, portal_id, PortalChange(status="suspended"))
@@ -140,6 +154,7 @@ async def suspend_portal(portal_id: UUID, acting: Signed) -> Response:
 
 
 @portals.post("/{portal_id}/resume")
+@shown_on(PAGE)
 async def resume_portal(portal_id: UUID, acting: Signed) -> Response:
     """Open the portal again."""
     await service.change_portal(acting, portal_id, PortalChange(status="active"))
@@ -147,13 +162,24 @@ async def resume_portal(portal_id: UUID, acting: Signed) -> Response:
 
 
 @portals.post("/{portal_id}/domains")
+@shown_on(PAGE)
 async def add_domain(portal_id: UUID, form: Annotated[DomainForm, Form()], acting: Signed) -> Response:
     """Let one more host lead to the portal."""
     await service.add_domain(acting, portal_id, DomainCreate(host=form.host, is_canonical=form.is_canonical))
     return see_other(f"/portals/{portal_id}")
 
 
+@portals.get("/{portal_id}/domains/{host}/remove")
+async def show_remove_domain(portal_id: UUID, host: str, request: Request, acting: Signed) -> Response:
+    """Ask whether a host shall lead nowhere."""
+    if host not in [domain.host for domain in await service.list_domains(acting, portal_id)]:
+        raise UnknownDomain
+    portal = await service.get_portal(acting, portal_id)
+    return render(request, "confirm.html", acting, portal=portal, host=host, tenants=[])
+
+
 @portals.post("/{portal_id}/domains/{host}/remove")
+@shown_on(PAGE)
 async def remove_domain(portal_id: UUID, host: str, acting: Signed) -> Response:
     """Let a host lead nowhere."""
     await service.remove_domain(acting, portal_id, host)
@@ -161,6 +187,7 @@ async def remove_domain(portal_id: UUID, host: str, acting: Signed) -> Response:
 
 
 @portals.post("/{portal_id}/tenants")
+@shown_on(PAGE)
 async def create_tenant(portal_id: UUID, form: Annotated[TenantForm, Form()], acting: Signed) -> Response:
     """Make a tenant of the portal, and onboard it."""
     standing = await tenants.create_tenant(acting, portal_id, form.name, {}, form.reason)

@@ -8,8 +8,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from platforma.operator.routes import Acting
 from platforma.portal import wording
+from platforma.portal.forms import Submission
 from platforma.portal.icons import icon
 from platforma.portal.static_files import static_url
+from platforma.tenants.quotas import quota_title
 
 _BADGES = {
     "onboarding": wording.Badge("Onboarding", "busy"),
@@ -25,20 +27,6 @@ _ACTIONS = {
     "tenant.offboard": "Offboarding",
     "tenant.change": "Change of quotas",
 }
-_QUOTAS = {
-    "vcpus": "vCPUs",
-    "ram_mib": "Memory, MiB",
-    "volume_gib": "Volumes, GiB",
-    "floating_ips": "Floating IPs",
-    "namespace_vcpus": "Namespaces, vCPUs",
-    "namespace_ram_mib": "Namespaces, memory, MiB",
-    "namespace_pods": "Namespaces, pods",
-}
-
-
-def quota_words(resource: str) -> str:
-    """Say of what a quota is."""
-    return _QUOTAS.get(resource) or resource.replace("_", " ").capitalize()
 
 
 def badge(status: str) -> wording.Badge:
@@ -54,12 +42,12 @@ def _make_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"ago": wording.ago, "exactly": wording.exactly}
+    environment.filters |= {"ago": wording.ago, "exactly": wording.exactly, "act_words": wording.act_words}
     environment.globals |= {
         "icon": icon,
         "static": static_url,
         "badge_of": badge,
-        "quota_words": quota_words,
+        "quota_title": quota_title,
         "is_moving": wording.is_moving,
         "action_words": lambda action: _ACTIONS.get(action, action),
     }
@@ -74,5 +62,10 @@ def render(
     request: Request, template: str, acting: Acting | None = None, *, status: int = 200, **values: Any
 ) -> HTMLResponse:
     """Return a page; with `acting` it has the frame of those who are signed in."""
-    everything = {"request": request, "me": acting.operator if acting is not None else None, **values}
+    everything = {
+        "request": request,
+        "me": acting.operator if acting is not None else None,
+        "form": getattr(request.state, "submission", None) or Submission(),
+        **values,
+    }
     return HTMLResponse(_ENVIRONMENT.get_template(template).render(everything), status_code=status)

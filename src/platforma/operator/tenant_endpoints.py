@@ -45,7 +45,7 @@ async def create_tenant(body: TenantCreate, acting: Signed) -> TenantDetail:
 
 @tenants.get("/{tenant_id}")
 async def get_tenant(tenant_id: UUID, acting: Signed) -> TenantDetail:
-    """Where a tenant stands. That you looked is in the audit logs."""
+    """Where a tenant stands: how far its onboarding or removal has come, and nothing of what it has."""
     return await _standing(acting, tenant_id)
 
 

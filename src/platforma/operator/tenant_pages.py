@@ -1,4 +1,4 @@
-"""The console's pages of tenants. What is inside a tenant is shown once, after a reason was given for it."""
+"""The console's pages of tenants. What is inside a tenant is shown after a reason was given, once a sitting."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,38 +6,73 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Request, Response
 
 from platforma.api.lists import LARGEST_PAGE, ListQuery
+from platforma.authentication.cookies import OPERATOR_COOKIE, read_cookie
 from platforma.authentication.permissions import Role
 from platforma.operator import tenants as service
 from platforma.operator.console import ConsoleRoute
-from platforma.operator.forms import ActForm, InvitationForm, OffboardingForm
+from platforma.operator.forms import ActForm, InvitationForm, OffboardingForm, QuotasForm
 from platforma.operator.pages import see_other
 from platforma.operator.portals import get_portal
 from platforma.operator.rendering import render
-from platforma.operator.routes import Acting, Signed
+from platforma.operator.routes import Signed
+from platforma.portal.routes import shown_on
 from platforma.tenants import service as acts
-from platforma.tenants.models import Member
+from platforma.tenants.models import Member, TenantStatus
 
 tenants = APIRouter(prefix="/tenants/{tenant_id}", tags=["Tenants"], route_class=ConsoleRoute)
 
 ActOn = Annotated[ActForm, Form()]
+PAGE = "/tenants/{tenant_id}"
 
 
 @tenants.get("")
 async def show_tenant(tenant_id: UUID, request: Request, acting: Signed) -> Response:
-    """Where a tenant stands, and what can be done about it."""
-    return await _show(request, acting, tenant_id)
+    """Where a tenant stands, and what can be done about it. What is inside is shown once a reason was given."""
+    standing = await service.get_standing(acting, tenant_id)
+    token = read_cookie(request.scope["headers"], OPERATOR_COOKIE)
+    reason = await service.find_reason(acting, token, tenant_id)
+    members: list[Member] | None = None
+    quotas: dict[str, int] = {}
+    if reason is not None and standing.tenant.status != TenantStatus.OFFBOARDED:
+        query = ListQuery(sort="email", limit=LARGEST_PAGE)
+        members, _cursor = await service.list_members(acting, tenant_id, query, reason)
+        quotas = await service.get_quotas(acting, tenant_id, reason)
+    return render(
+        request,
+        "tenant.html",
+        acting,
+        standing=standing,
+        tenant=standing.tenant,
+        portal=await get_portal(acting, standing.tenant.portal_id),
+        members=members,
+        quotas=quotas,
+        reason=reason or "",
+        roles=list(Role),
+    )
 
 
-@tenants.post("/members", status_code=200)
-async def show_members(tenant_id: UUID, form: ActOn, request: Request, acting: Signed) -> Response:
-    """The tenant's page with its members and quotas, for the reason that was given."""
-    query = ListQuery(sort="email", limit=LARGEST_PAGE)
-    members, _cursor = await service.list_members(acting, tenant_id, query, form.reason)
-    quotas = await service.get_quotas(acting, tenant_id, form.reason)
-    return await _show(request, acting, tenant_id, members=members, quotas=quotas, reason=form.reason)
+@tenants.post("/open")
+@shown_on(PAGE)
+async def open_tenant(tenant_id: UUID, form: ActOn, acting: Signed) -> Response:
+    """Say why the operator looks inside; it holds until signing out."""
+    await service.open_tenant(acting, tenant_id, form.reason)
+    return see_other(f"/tenants/{tenant_id}")
+
+
+@tenants.post("/quotas")
+@shown_on(PAGE)
+async def change_quotas(tenant_id: UUID, form: Annotated[QuotasForm, Form()], acting: Signed) -> Response:
+    """Change what the tenant may have."""
+    wanted = form.model_dump(exclude={"reason"}, exclude_none=True)
+    present = await service.get_quotas(acting, tenant_id, form.reason)
+    changed = {name: maximum for name, maximum in wanted.items() if present.get(name) != maximum}
+    if changed:
+        await service.change_quotas(acting, tenant_id, changed, form.reason)
+    return see_other(f"/tenants/{tenant_id}")
 
 
 @tenants.post("/invitations", status_code=200)
+@shown_on(PAGE)
 async def invite_member(
     tenant_id: UUID, form: Annotated[InvitationForm, Form()], request: Request, acting: Signed
 ) -> Response:
@@ -49,6 +84,7 @@ async def invite_member(
 
 
 @tenants.post("/suspend")
+@shown_on(PAGE)
 async def suspend_tenant(tenant_id: UUID, form: ActOn, acting: Signed) -> Response:
     """Shut the tenant out."""
     await acts.suspend_tenant(acting.database, acting.act(form.reason), tenant_id)
@@ -56,6 +92,7 @@ async def suspend_tenant(tenant_id: UUID, form: ActOn, acting: Signed) -> Respon
 
 
 @tenants.post("/resume")
+@shown_on(PAGE)
 async def resume_tenant(tenant_id: UUID, form: ActOn, acting: Signed) -> Response:
     """Let the tenant in again."""
     await acts.resume_tenant(acting.database, acting.act(form.reason), tenant_id)
@@ -63,6 +100,7 @@ async def resume_tenant(tenant_id: UUID, form: ActOn, acting: Signed) -> Respons
 
 
 @tenants.post("/retry")
+@shown_on(PAGE)
 async def retry_tenant(tenant_id: UUID, form: ActOn, acting: Signed) -> Response:
     """Try the onboarding or offboarding again that has failed."""
     await acts.retry_onboarding(acting.database, acting.act(form.reason), tenant_id)
@@ -70,6 +108,7 @@ async def retry_tenant(tenant_id: UUID, form: ActOn, acting: Signed) -> Response
 
 
 @tenants.post("/sign-out")
+@shown_on(PAGE)
 async def revoke_sessions(tenant_id: UUID, form: ActOn, acting: Signed) -> Response:
     """Sign everybody of the tenant out."""
     await acts.revoke_sessions(acting.database, acting.act(form.reason), tenant_id)
@@ -77,6 +116,7 @@ async def revoke_sessions(tenant_id: UUID, form: ActOn, acting: Signed) -> Respo
 
 
 @tenants.post("/offboard")
+@shown_on(PAGE)
 async def offboard_tenant(tenant_id: UUID, form: Annotated[OffboardingForm, Form()], acting: Signed) -> Response:
     """Remove the tenant with everything it has, if its name was typed."""
     await service.offboard_tenant(acting, tenant_id, form.confirm_name, form.reason)
@@ -84,6 +124,7 @@ async def offboard_tenant(tenant_id: UUID, form: Annotated[OffboardingForm, Form
 
 
 @tenants.post("/members/{member_id}/suspend")
+@shown_on(PAGE)
 async def suspend_member(tenant_id: UUID, member_id: UUID, form: ActOn, acting: Signed) -> Response:
     """Shut a member out."""
     await acts.suspend_member(acting.database, acting.act(form.reason), tenant_id, member_id)
@@ -91,31 +132,8 @@ async def suspend_member(tenant_id: UUID, member_id: UUID, form: ActOn, acting: 
 
 
 @tenants.post("/members/{member_id}/resume")
+@shown_on(PAGE)
 async def resume_member(tenant_id: UUID, member_id: UUID, form: ActOn, acting: Signed) -> Response:
     """Let a suspended member sign in again."""
     await acts.resume_member(acting.database, acting.act(form.reason), tenant_id, member_id)
     return see_other(f"/tenants/{tenant_id}")
-
-
-async def _show(
-    request: Request,
-    acting: Acting,
-    tenant_id: UUID,
-    *,
-    members: list[Member] | None = None,
-    quotas: dict[str, int] | None = None,
-    reason: str = "",
-) -> Response:
-    standing = await service.get_standing(acting, tenant_id)
-    return render(
-        request,
-        "tenant.html",
-        acting,
-        standing=standing,
-        tenant=standing.tenant,
-        portal=await get_portal(acting, standing.tenant.portal_id),
-        members=members,
-        quotas=quotas,
-        reason=reason,
-        roles=list(Role),
-    )

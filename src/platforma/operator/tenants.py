@@ -1,15 +1,16 @@
 """Tenants as operators see them. What is inside of one is opened with a reason, which two audit logs keep."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from platforma.api.lists import ListQuery, resource_filters
 from platforma.authentication.permissions import Role
 from platforma.database.errors import NotBoundError
+from platforma.database.gate_calls import GateRow
 from platforma.database.tenant_session import ReadSession
 from platforma.operations.models import Operation, OperationStatus, Plane
 from platforma.operations.service import ResourceReference, request_operation
@@ -25,7 +26,6 @@ from platforma.tenants.quotas import list_quotas
 _SORTABLE = {"created_at": Tenant.created_at, "name": Tenant.name, "status": Tenant.status}
 _UNFINISHED = (OperationStatus.QUEUED, OperationStatus.RUNNING)
 _UNDER_WAY_AT_MOST = 20
-_LOOKED = "Looked at where the tenant stands."
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,14 @@ class Standing:
     """Where a tenant stands: nothing of what it has, but how far the operators' own acts on it have come."""
 
     tenant: Tenant
-    operation: Operation | None
+    operation: GateRow | None
+    """The last of the operators' own acts, with what an `Operation` has."""
     members: int
+
+    @property
+    def is_moving(self) -> bool:
+        """Say whether it is being onboarded, changed or removed at this moment."""
+        return self.operation is not None and self.operation.status in _UNFINISHED
 
 
 async def list_tenants(acting: Acting, query: TenantQuery) -> tuple[list[Tenant], str | None]:
@@ -60,11 +66,29 @@ async def get_standing(acting: Acting, tenant_id: UUID) -> Standing:
     tenant = await get_tenant(acting, tenant_id)
     if tenant.status == TenantStatus.OFFBOARDED:
         return Standing(tenant, None, 0)
-    async with _opened(acting, tenant_id, "tenant.read", _LOOKED) as session:
-        statement = select(Operation).where(Operation.plane == Plane.PLATFORM).order_by(Operation.id.desc()).limit(1)
-        operation = await session.scalar(statement)
-        count = await session.scalar(select(func.count()).select_from(Member))
-        return Standing(tenant, operation, count or 0)
+    row = await acting.database.call_gate("find_standing", tenant=tenant_id)
+    if row is None:
+        raise UnknownTenant
+    return Standing(tenant, row if row.id is not None else None, row.members)
+
+
+async def open_tenant(acting: Acting, tenant_id: UUID, reason: str) -> None:
+    """Give the reason for which the operator looks inside a tenant from now on, until signing out."""
+    async with _opened(acting, tenant_id, "tenant.open", reason):
+        pass
+
+
+async def find_reason(acting: Acting, token: str | None, tenant_id: UUID) -> str | None:
+    """Return the reason for which a tenant was opened in this sitting, or None."""
+    row = await acting.database.call_gate("find_reason", token=token or "", tenant=tenant_id)
+    return row[0] if row is not None else None
+
+
+async def find_names(acting: Acting, tenant_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Return the names of tenants by their ids."""
+    statement = select(Tenant).where(Tenant.id.in_(set(tenant_ids)))
+    async with acting.database.platform() as session:
+        return {tenant.id: tenant.name for tenant in await session.scalars(statement)}
 
 
 async def list_under_way(acting: Acting) -> list[Standing]:

@@ -86,7 +86,7 @@ async def answer_problem(request: Request, problem: Problem, errors: dict[str, s
     if portal is not None and not isinstance(problem, NotFound | Forbidden):
         page = form_page_of(request.scope.get("endpoint"))
         if page is not None and request.method == "POST":
-            return await _show_form_again(request, page, problem, errors)
+            return await show_form_again(request, page, problem, errors)
     if request.headers.get("hx-request") == "true" and request.headers.get("hx-boosted") != "true":
         response = render(request, "errors/fragment.html", status=problem.status, problem=problem)
         response.headers.update({"HX-Retarget": "#notices", "HX-Reswap": "innerHTML"})
@@ -111,7 +111,7 @@ def _to_sign_in(request: Request) -> Response:
     return RedirectResponse(target, status_code=303)
 
 
-async def _show_form_again(request: Request, page: str, problem: Problem, errors: dict[str, str]) -> Response:
+async def show_form_again(request: Request, page: str, problem: Problem, errors: dict[str, str]) -> Response:
     """Ask this application for the page that has the form, with what was typed and what is wrong with it."""
     path = page
     for name, value in request.path_params.items():
@@ -133,7 +133,7 @@ async def _show_form_again(request: Request, page: str, problem: Problem, errors
         "state": {
             "host": request.state.host,
             "address": request.state.address,
-            "portal": request.state.portal,
+            "portal": getattr(request.state, "portal", None),
             "submission": submission,
         },
     }

@@ -20,7 +20,27 @@ _MESSAGES = {
     "literal_error": "Choose one of these.",
     "enum": "Choose one of these.",
     "extra_forbidden": "This form has no such field.",
+    "int_from_float": "Enter a whole number.",
+    "date_from_datetime_parsing": "Enter a date.",
 }
+
+_BOUNDS = {
+    "string_too_long": "Use at most {max_length} characters.",
+    "too_long": "Choose at most {max_length}.",
+    "greater_than_equal": "Enter {ge} or more.",
+    "greater_than": "Enter more than {gt}.",
+    "less_than_equal": "Enter {le} or less.",
+    "less_than": "Enter less than {lt}.",
+}
+
+_PATTERNS = {
+    "email": "Enter an e-mail address, such as ada@example.org.",
+    "name": "Use lower-case letters, digits and hyphens; begin and end with a letter or digit.",
+    "reason": "Write one line of text.",
+    "password": "Use characters that can be typed.",
+    "new_password": "Use characters that can be typed.",
+}
+"""What a field has to look like, by its name."""
 
 
 class FormInput(Input):
@@ -90,9 +110,23 @@ def describe_errors(error: RequestValidationError) -> dict[str, str]:
     found: dict[str, str] = {}
     for item in error.errors():
         place = [str(part) for part in item["loc"] if part != "body"]
-        message = _MESSAGES.get(item["type"]) or item["msg"].removeprefix("Value error, ")
-        found.setdefault(place[0] if place else "", message)
+        name = place[0] if place else ""
+        found.setdefault(name, _describe(name, item["type"], item.get("ctx", {}), item["msg"]))
     return found
+
+
+def _describe(name: str, kind: str, context: dict[str, Any], said: str) -> str:
+    """Return what is wrong with a field in words; never a pattern or a type."""
+    if kind == "string_too_short" and context["min_length"] > 1:
+        return f"Use at least {context['min_length']} characters."
+    for word, bound in _BOUNDS.items():
+        if kind == word:
+            return bound.format(**context)
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS.get(name, "This is not written as it has to be.")
+    if kind == "value_error":
+        return said.removeprefix("Value error, ")
+    return _MESSAGES.get(kind, "This cannot be used here.")
 
 
 def describe_problem(problem: Problem) -> dict[str, str]:

@@ -13,7 +13,9 @@ from platforma.authentication.schemas import RevokedOut, SessionOut
 from platforma.tenants import audit
 from platforma.tenants import members as service
 from platforma.tenants.quotas import list_quotas as find_quotas
+from platforma.tenants.quotas import quota_title
 from platforma.tenants.schemas import AuditEventOut, AuditFilters, AuditQuery, MemberChange, MemberOut, QuotaOut
+from platforma.tenants.usage import count_usage
 
 members = APIRouter(prefix="/members", tags=["Members"], route_class=TenantRoute)
 account = APIRouter(tags=["Account"], route_class=TenantRoute)
@@ -65,9 +67,15 @@ async def revoke_member_session(member_id: UUID, session_id: UUID, writing: Writ
 
 @account.get("/quotas")
 async def list_quotas(reading: Annotated[Reading, may_read(Permission.TENANT_READ)]) -> Page[QuotaOut]:
-    """How much of each resource you may have."""
+    """How much of each resource you may have, and how much you have."""
     quotas = await find_quotas(reading.session)
-    return Page(items=[QuotaOut(resource=name, maximum=maximum) for name, maximum in sorted(quotas.items())])
+    used = await count_usage(reading.session)
+    return Page(
+        items=[
+            QuotaOut(resource=name, title=quota_title(name), used=used[name], maximum=maximum)
+            for name, maximum in sorted(quotas.items())
+        ]
+    )
 
 
 @account.get("/audit-events")

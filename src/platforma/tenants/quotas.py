@@ -42,6 +42,28 @@ DEFAULT_QUOTAS: dict[str, int] = OPENSTACK_QUOTAS | KUBERNETES_QUOTAS
 """What a new tenant gets."""
 
 
+_WORDS = {
+    "vcpus": "vCPUs",
+    "ram_mib": "MiB of memory",
+    "volume_gib": "GiB of volumes",
+    "floating_ips": "floating IPs",
+    "namespace_vcpus": "vCPUs of namespaces",
+    "namespace_ram_mib": "MiB of memory of namespaces",
+    "namespace_pods": "pods of namespaces",
+}
+
+
+def quota_words(resource: str) -> str:
+    """Say of what a quota is, as after a number: "GiB of volumes"."""
+    return _WORDS.get(resource) or resource.replace("_", " ")
+
+
+def quota_title(resource: str) -> str:
+    """Say of what a quota is, as a heading: "Security groups"."""
+    words = quota_words(resource)
+    return words if words[:1].isupper() or words.startswith("vCPU") else words[:1].upper() + words[1:]
+
+
 async def check_quota(
     session: WriteSession, resource: str, used: ColumnElement[Any], model: type[TenantOwned], wanted: int
 ) -> None:
@@ -57,7 +79,7 @@ async def check_quota(
     present = int(await session.scalar(select(func.coalesce(used, 0)).select_from(model)) or 0)
     if present + wanted > maximum:
         raise QuotaExceeded(
-            f"{wanted} more {resource} would be {present + wanted} of {maximum}. "
+            f"{wanted:,} more {quota_words(resource)} would make {present + wanted:,}, and {maximum:,} are allowed. "
             "Delete what you do not need, or ask your provider for more.",
             resource=resource,
             used=present,

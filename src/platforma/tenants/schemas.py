@@ -33,9 +33,11 @@ class MemberChange(Input):
 
 
 class QuotaOut(Output):
-    """How much of a resource the tenant may have."""
+    """How much of a resource the tenant may have, and how much it has."""
 
     resource: str
+    title: str = Field(description="Of what, in words.")
+    used: int
     maximum: int
 
 

@@ -81,7 +81,8 @@ END
 $$;
 
 -- Binds an operator's transaction to a tenant. Who did it and why is written, in the same transaction, to the
--- operators' audit log and to the tenant's own.
+-- operators' audit log and to the tenant's own. Who looks at the same again within the hour, for the same reason, is
+-- written down once; whatever may change something is written down each time.
 CREATE OR REPLACE FUNCTION gate.open_tenant(
     tenant uuid, actor text, action text, reason text, target text DEFAULT NULL)
 RETURNS TABLE (tenant_id uuid, portal_id uuid, tenant_name text, tenant_status text)
@@ -99,11 +100,46 @@ BEGIN
     IF found.id IS NULL THEN
         RETURN;
     END IF;
-    INSERT INTO public.operator_audit (actor, action, tenant_id, reason, details)
-    VALUES (actor, action, tenant, reason, jsonb_strip_nulls(jsonb_build_object('target', target)));
-    INSERT INTO public.audit_events (tenant_id, id, actor, action, target, details)
-    VALUES (tenant, gen_random_uuid(), 'operator ' || actor, action, target, jsonb_build_object('reason', reason));
+    IF NOT (open_tenant.action ~ '[.](list|read)$' AND EXISTS (
+        SELECT FROM public.operator_audit a
+        WHERE a.tenant_id = tenant AND a.actor = open_tenant.actor AND a.action = open_tenant.action
+          AND a.reason = open_tenant.reason AND a.details ->> 'target' IS NOT DISTINCT FROM target
+          AND a.at > now() - interval '1 hour')) THEN
+        INSERT INTO public.operator_audit (actor, action, tenant_id, reason, details)
+        VALUES (actor, action, tenant, reason, jsonb_strip_nulls(jsonb_build_object('target', target)));
+        INSERT INTO public.audit_events (tenant_id, id, actor, action, target, details)
+        VALUES (tenant, gen_random_uuid(), 'operator ' || actor, action, target, jsonb_build_object('reason', reason));
+    END IF;
     PERFORM gate.bind(found.id);
     RETURN QUERY SELECT found.id, found.portal_id, found.name, found.status;
 END
+$$;
+
+-- How far the operators' own acts on a tenant have come, and how many members it has: nothing of what the tenant has,
+-- so that it takes no reason and leaves no line.
+CREATE OR REPLACE FUNCTION gate.find_standing(tenant uuid)
+RETURNS TABLE (members bigint, id uuid, action text, resource_kind text, resource_id uuid, resource_name text,
+               requested_by text, status text, progress integer, step text, error jsonb,
+               created_at timestamptz, updated_at timestamptz, finished_at timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT (SELECT count(*) FROM public.members m WHERE m.tenant_id = tenant),
+           o.id, o.action, o.resource_kind, o.resource_id, o.resource_name, o.requested_by, o.status, o.progress,
+           o.step, o.error, o.created_at, o.updated_at, o.finished_at
+    FROM (SELECT) one LEFT JOIN LATERAL (
+        SELECT * FROM public.operations p WHERE p.tenant_id = tenant AND p.plane = 'platform'
+        ORDER BY p.id DESC LIMIT 1) o ON true
+$$;
+
+-- The reason for which the operator of this session has opened a tenant since signing in, or NULL.
+CREATE OR REPLACE FUNCTION gate.find_reason(token text, tenant uuid) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT a.reason
+    FROM gate.operator_sessions s
+    JOIN public.operators o ON o.id = s.operator_id
+    JOIN public.operator_audit a ON a.actor = o.email AND a.tenant_id = tenant
+                                AND a.action = 'tenant.open' AND a.at >= s.created_at
+    WHERE s.token_hash = sha256(convert_to(token, 'UTF8'))
+    ORDER BY a.at DESC LIMIT 1
 $$;

@@ -14,7 +14,7 @@ GRANT EXECUTE ON FUNCTION gate.defer_operation
     TO platforma_portal, platforma_worker, platforma_provisioner, platforma_operator;
 GRANT EXECUTE ON FUNCTION
     gate.create_operator, gate.begin_operator_sign_in, gate.operator_sign_in, gate.open_operator_session,
-    gate.close_operator_session, gate.open_tenant, gate.create_invitation
+    gate.close_operator_session, gate.open_tenant, gate.find_standing, gate.find_reason, gate.create_invitation
     TO platforma_operator;
 GRANT EXECUTE ON FUNCTION gate.own_prices TO platforma_portal, platforma_worker, platforma_operator;
 GRANT EXECUTE ON FUNCTION gate.own_terms TO platforma_portal, platforma_worker, platforma_operator;
