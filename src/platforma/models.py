@@ -11,6 +11,7 @@ from platforma.network import models as network
 from platforma.operations import models as operations
 from platforma.portal import models as portal
 from platforma.storage import models as storage
+from platforma.sweep import models as sweep
 from platforma.tenants import models as tenants
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "payments",
     "portal",
     "storage",
+    "sweep",
     "tenants",
 ]

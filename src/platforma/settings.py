@@ -89,6 +89,8 @@ class WorkerSettings(_Section):
     """A worker that has not been heard of for so long is dead, and its jobs are queued again."""
     give_up_after_seconds: float = Field(default=900, gt=0)
     """How long a step is tried against a cloud that is away, before its operation fails and can be retried."""
+    sweep_seconds: float = Field(default=900, ge=1)
+    """How often each tenant's project is compared with the database."""
     longest_operation_seconds: float = Field(default=7200, gt=0)
     """How long a cloud that says yes and does nothing is asked again, before the operation fails and can be retried."""
 

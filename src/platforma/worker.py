@@ -37,6 +37,7 @@ from platforma.operations.reaper import Reaper
 from platforma.operations.reconciling import Reconcilers
 from platforma.operations.registry import reconcilers_of
 from platforma.settings import Settings, WorkerSettings, need
+from platforma.sweep.turns import Sweeper
 from platforma.tenants.catalogue import keep_catalogue
 
 logger = structlog.get_logger(__name__)
@@ -114,6 +115,7 @@ class Worker:
             self._beside(self._keep_catalogue()),
             self._beside(self._keep_clusters()),
             self._beside(self._keep_billing()),
+            self._beside(self._keep_sweeping()),
         ):
             working = asyncio.ensure_future(
                 app.run_worker_async(
@@ -150,6 +152,11 @@ class Worker:
     async def _keep_billing(self) -> None:
         if self._plane is Plane.TENANT:
             await keep_billing(self._database, self._stripe, executor=self._executor)
+
+    async def _keep_sweeping(self) -> None:
+        if self._plane is Plane.TENANT:
+            every = self._settings.sweep_seconds
+            await Sweeper(self._database, self._access, self._executor, every_seconds=every).keep_sweeping()
 
     @contextlib.asynccontextmanager
     async def _beside(self, duty: Coroutine[Any, Any, None]) -> AsyncIterator[None]:

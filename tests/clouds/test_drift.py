@@ -5,7 +5,15 @@ from uuid import uuid4
 
 import pytest
 
-from platforma.clouds.openstack import CloudId, CloudKind, CloudSubnet, Ipv6Mode, ProjectCloud, RuleSpec, cloud_name
+from platforma.clouds.openstack import (
+    CloudId,
+    CloudKind,
+    CloudSubnet,
+    Ipv6Mode,
+    ProjectCloud,
+    RuleSpec,
+    cloud_name,
+)
 from tests.clouds.stage import OpenStackStage, Tenant
 
 
@@ -142,6 +150,52 @@ def test_ipv6_modes(cloud: ProjectCloud, back_door: Any, mode: Ipv6Mode) -> None
     )
     seen = back_door.network.get_subnet(subnet.cloud_id)
     assert (seen.ipv6_address_mode, seen.ipv6_ra_mode) == (mode, mode)
+
+
+def test_a_survey_shows_what_somebody_changed(
+    openstack_stage: OpenStackStage, cloud: ProjectCloud, back_door: Any
+) -> None:
+    network = cloud.ensure_network(uuid4(), description="").cloud_id
+    subnet = make_subnet(cloud, network).cloud_id
+    router = cloud.ensure_router(uuid4(), has_external_gateway=True, description="").cloud_id
+    cloud.attach_subnet(router, subnet)
+    group = cloud.ensure_security_group(uuid4(), description="").cloud_id
+    id_ = uuid4()
+    port = cloud.ensure_port(id_, network_cloud_id=network, security_group_cloud_ids=[group]).cloud_id
+    before = cloud.survey()
+    assert before.rules[group] == {}
+    assert [each.has_external_gateway for each in before.routers if each.cloud_id == router] == [True]
+    (seen,) = [each for each in before.ports if each.cloud_id == port]
+    assert seen.is_secured
+    assert set(seen.group_cloud_ids) == {group}
+    assert seen.allowed_addresses == ()
+
+    neutron = back_door.network
+    rule = neutron.create_security_group_rule(security_group_id=group, direction="ingress", ether_type="IPv4")
+    neutron.update_port(port, allowed_address_pairs=[{"ip_address": "10.0.0.0/8"}])
+    neutron.update_router(router, routes=[{"destination": "192.0.2.0/24", "nexthop": "10.30.0.9"}])
+    neutron.update_subnet(subnet, host_routes=[{"destination": "192.0.2.0/24", "nexthop": "10.30.0.9"}])
+    other = openstack_stage.b.credential.project_id
+    neutron.create_rbac_policy(
+        object_type="network", object_id=network, action="access_as_shared", target_project_id=other
+    )
+    after = cloud.survey()
+    assert set(after.rules[group]) == {rule.id}
+    assert [each.allowed_addresses for each in after.ports if each.cloud_id == port] == [("10.0.0.0/8",)]
+    assert [each.routes for each in after.routers if each.cloud_id == router] == [("192.0.2.0/24 via 10.30.0.9",)]
+    assert after.host_routes[subnet] == ("192.0.2.0/24 via 10.30.0.9",)
+    (share,) = [each for each in after.shares if each.object_cloud_id == network]
+    assert (share.target, share.action) == (other, "access_as_shared")
+    assert network not in {each.cloud_id for each in openstack_stage.b.cloud.survey().objects[CloudKind.NETWORK]}
+    assert openstack_stage.b.cloud.survey().shares == ()
+    assert openstack_stage.b.cloud.delete_share(share.cloud_id), "for B there is no such share"
+    assert [each for each in cloud.survey().shares if each.object_cloud_id == network] == [share]
+    assert cloud.delete_share(share.cloud_id)
+    assert cloud.delete_share(share.cloud_id)
+    assert not [each for each in cloud.survey().shares if each.object_cloud_id == network]
+    neutron.update_port(port, allowed_address_pairs=[])
+    neutron.update_port(port, security_group_ids=[], is_port_security_enabled=False)
+    assert [each.is_secured for each in cloud.survey().ports if each.cloud_id == port] == [False]
 
 
 def test_a_server_has_the_name_the_host_name_and_the_metadata(

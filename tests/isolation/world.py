@@ -38,6 +38,7 @@ from platforma.network.models import FloatingIp, Network, Router, SecurityGroup,
 from platforma.operations.models import Operation
 from platforma.portal.models import Domain, Portal
 from platforma.storage.models import Volume, VolumeAttachment
+from platforma.sweep.models import Sweep, SweepFinding
 from platforma.tenants.models import AuditEvent, CloudCredential, Member, Quota, Tenant
 
 SALT = bytes(16)
@@ -359,5 +360,9 @@ def _belongings(tenancy: Tenancy, catalogue: dict[str, UUID]) -> dict[str, Any]:
     }
 
 
-UNFURNISHED = {CloudCredential.__tablename__: "no portal process can read or write it"}
+UNFURNISHED = {
+    CloudCredential.__tablename__: "no portal process can read or write it",
+    Sweep.__tablename__: "no portal process can read or write it",
+    SweepFinding.__tablename__: "no portal process can read or write it",
+}
 """Tenant-owned tables that a furnished tenant has nothing in, and why."""

@@ -7,7 +7,7 @@ import uvicorn
 
 from platforma import __version__
 from platforma.api.server import server_config
-from platforma.cli import clusters, members, operators, portals, prices, sessions, tenants
+from platforma.cli import clusters, members, operators, portals, prices, sessions, sweeps, tenants
 from platforma.cli.console import Json, fail, run, settings, show
 from platforma.cli.doctor import doctor
 from platforma.database import migrate as migrations
@@ -27,6 +27,7 @@ app.add_typer(sessions.app, name="session")
 app.add_typer(operators.app, name="operator")
 app.add_typer(prices.app, name="price")
 app.add_typer(clusters.app, name="cluster")
+app.add_typer(sweeps.app, name="sweep")
 app.command()(doctor)
 
 

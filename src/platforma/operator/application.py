@@ -22,6 +22,8 @@ from platforma.operator.console import mount_console
 from platforma.operator.portal_endpoints import portals
 from platforma.operator.price_endpoints import price_books
 from platforma.operator.service import OperatorAuthenticator
+from platforma.operator.sweep_endpoints import sweeps
+from platforma.operator.sweep_pages import findings as finding_pages
 from platforma.operator.tenant_endpoints import tenants
 from platforma.operator.tenant_pages import tenants as tenant_pages
 from platforma.settings import Settings, SettingsError, need
@@ -32,13 +34,21 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     endpoints.open_router,
     endpoints.router,
     portals,
+    sweeps,
     price_books,
     billing,
     tenants,
     clusters,
 )
 
-PAGE_ROUTERS: tuple[APIRouter, ...] = (pages.signing_in, pages.overview, pages.portals, tenant_pages, cluster_pages)
+PAGE_ROUTERS: tuple[APIRouter, ...] = (
+    pages.signing_in,
+    pages.overview,
+    pages.portals,
+    tenant_pages,
+    cluster_pages,
+    finding_pages,
+)
 
 DESCRIPTION = """What operators do: portals, their domains, tenants. Sign in with `POST /api/v1/session` and send the
 cookie that it sets. What is inside a tenant is opened with a reason, which the operators' audit log and the

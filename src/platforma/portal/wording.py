@@ -51,6 +51,7 @@ _VERBS = {
     "open": "Open traffic to",
     "close": "Close traffic to",
     "read": "Look into",
+    "mend": "Mend",
     "issue": "Issue",
     "revoke": "Revoke",
 }
@@ -66,6 +67,7 @@ _DOING = {
     "reboot": "Rebooting",
     "console_output": "Reading console",
     "read": "Looking",
+    "mend": "Mending",
     "issue": "Issuing",
     "revoke": "Revoking",
 }

@@ -5,11 +5,12 @@ from platforma.clouds.openstack.kinds import KINDS, is_infrastructure
 from platforma.clouds.openstack.network import NetworkPart
 from platforma.clouds.openstack.resources import CloudKind, CloudObject
 from platforma.clouds.openstack.security import SecurityPart
+from platforma.clouds.openstack.survey import SurveyPart
 from platforma.clouds.openstack.translation import at_border
 from platforma.clouds.openstack.volume import VolumePart
 
 
-class OpenStackProject(NetworkPart, SecurityPart, ComputePart, VolumePart):
+class OpenStackProject(NetworkPart, SecurityPart, ComputePart, VolumePart, SurveyPart):
     """As `ProjectCloud`."""
 
     @at_border

@@ -32,6 +32,7 @@ from platforma.clouds.openstack.resources import (
     Reference,
     RuleSpec,
 )
+from platforma.clouds.openstack.survey import CloudSurvey
 
 
 class NetworkCloud(Protocol):
@@ -205,7 +206,17 @@ class VolumeCloud(Protocol):
         """Delete a snapshot."""
 
 
-class ProjectCloud(NetworkCloud, SecurityCloud, ComputeCloud, VolumeCloud, Protocol):
+class SurveyCloud(Protocol):
+    """The project as a whole, looked at to find what somebody changed behind our back."""
+
+    def survey(self) -> CloudSurvey:
+        """Return what the project looks like."""
+
+    def delete_share(self, cloud_id: CloudId) -> bool:
+        """Take back a grant by which others may use something of the project."""
+
+
+class ProjectCloud(NetworkCloud, SecurityCloud, ComputeCloud, VolumeCloud, SurveyCloud, Protocol):
     """One tenant's project, through the tenant's own credential.
 
     What belongs to another project does not exist here, whatever the cloud answers: CloudForeignObject, which is a

@@ -75,8 +75,13 @@ class SecurityPart(ProjectPart):
         changes: dict[str, Any] = {}
         if item.is_port_security_enabled is False:
             changes["is_port_security_enabled"] = True
-        if sorted(map(_range, _pairs(item))) != sorted(map(_range, allowed_addresses)):
+        if sorted(map(_range, pairs_of(item))) != sorted(map(_range, allowed_addresses)):
             changes["allowed_address_pairs"] = [{"ip_address": address} for address in allowed_addresses]
+        if item.extra_dhcp_opts:
+            changes["extra_dhcp_opts"] = [
+                {"opt_name": each["opt_name"], "ip_version": each.get("ip_version", 4), "opt_value": None}
+                for each in item.extra_dhcp_opts
+            ]
         if changes or sorted(item.security_group_ids or []) != groups:
             self._require_own(SECURITY_GROUPS, groups)
             changes["security_group_ids"] = groups
@@ -109,7 +114,7 @@ class SecurityPart(ProjectPart):
         wanted = {wanted_traffic(rule): rule for rule in reversed(rules)}
         present: dict[Traffic, CloudId] = {}
         for rule in required(group.security_group_rules, "rules"):
-            traffic = _present_traffic(rule)
+            traffic = present_traffic(rule)
             if traffic in wanted and traffic not in present:
                 present[traffic] = rule["id"]
             else:
@@ -117,13 +122,13 @@ class SecurityPart(ProjectPart):
         missing = [_body(group.id, traffic, rule) for traffic, rule in wanted.items() if traffic not in present]
         if missing:
             for made in self._connection.network.create_security_group_rules(missing):
-                present[_present_traffic(made)] = made["id"]
+                present[present_traffic(made)] = made["id"]
         if set(present) != set(wanted):
             raise CloudAnswerInvalid("The rules that it made are not those that were asked for.")
         return {rule.id: present[wanted_traffic(rule)] for rule in rules}
 
 
-def _pairs(port: Any) -> list[str]:
+def pairs_of(port: Any) -> list[str]:
     """Return what a port may send from besides; a pair with a MAC of its own is never ours."""
     return [
         str(pair["ip_address"]) if pair.get("mac_address") in (None, port.mac_address) else "0.0.0.0/0"
@@ -140,7 +145,7 @@ def _security_group(item: Any) -> CloudSecurityGroup:
     return CloudSecurityGroup(cloud_id=required(item.id, "id"), name=required(item.name, "name"))
 
 
-def _present_traffic(rule: Any) -> Traffic:
+def present_traffic(rule: Any) -> Traffic:
     """Return the traffic of a rule as Neutron or the SDK shows it."""
     protocol = rule["protocol"]
     return admitted_traffic(

@@ -32,7 +32,7 @@ class FakeNetworkPart(FakeProjectPart):
     @cloud_call
     def ensure_network(self, id_: UUID, *, description: str) -> CloudNetwork:
         item, _ = self._ensure(CloudKind.NETWORK, id_)
-        item.attributes["description"] = description
+        item.attributes |= {"description": description, "secured": True, "shares": {}}
         return CloudNetwork(cloud_id=item.cloud_id, status="ACTIVE", mtu=1450)
 
     @cloud_call
@@ -78,6 +78,7 @@ class FakeNetworkPart(FakeProjectPart):
             "has_dhcp": has_dhcp,
             "dns_nameservers": list(dns_nameservers),
             "description": description,
+            "host_routes": (),
         }
         return CloudSubnet(cloud_id=item.cloud_id, cidr=item.attributes["cidr"], gateway_ip=gateway)
 
@@ -102,7 +103,7 @@ class FakeNetworkPart(FakeProjectPart):
             item.attributes["address"] = None
         elif item.attributes["address"] is None:
             item.attributes["address"] = f"203.0.113.{10 + len(self.state.objects) % 200}"
-        item.attributes["description"] = description
+        item.attributes |= {"description": description, "routes": ()}
         return CloudRouter(cloud_id=item.cloud_id, status="ACTIVE", external_address=item.attributes["address"])
 
     @cloud_call
@@ -226,7 +227,7 @@ class FakeSecurityPart(FakeProjectPart):
             item.attributes["fixed_ips"] = self._allocate(network)
             item.attributes["mac"] = f"fa:16:3e:{int(item.cloud_id[:2], 16):02x}:{len(self.state.objects) % 256:02x}:01"
         item.attributes["groups"] = set(security_group_cloud_ids)
-        item.attributes["allowed"] = list(allowed_addresses)
+        item.attributes |= {"allowed": list(allowed_addresses), "secured": True, "dhcp_options": ()}
         return CloudPort(
             cloud_id=item.cloud_id,
             mac=item.attributes["mac"],

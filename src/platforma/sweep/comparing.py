@@ -1,0 +1,156 @@
+"""The comparison: what is in the project, against what should be."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from typing import Any
+
+from platforma.clouds.openstack.resources import CloudId, CloudKind
+from platforma.clouds.openstack.rules import Traffic
+from platforma.clouds.openstack.survey import CloudSurvey, SurveyedPort
+from platforma.network.models import Network, Subnet
+from platforma.sweep.expecting import Expected, Wanted
+from platforma.sweep.kinds import DriftKind
+
+DEFAULT_GROUP = "default"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One difference. It is mended by reconciling `resource`, or else by taking `cloud_id` away."""
+
+    kind: DriftKind
+    cloud_id: CloudId
+    subject: str
+    evidence: dict[str, Any] = field(compare=False)
+    resource: Wanted | None = field(default=None, compare=False)
+    object_kind: CloudKind | None = field(default=None, compare=False)
+    """Of what to take away; None for a share."""
+
+    @property
+    def key(self) -> str:
+        """The same for the same difference."""
+        return f"{self.kind}:{self.cloud_id}"
+
+
+def compare(expected: Expected, survey: CloudSurvey) -> dict[str, Drift]:
+    """Return every difference by its key. What is being worked on is left out: it is about to change."""
+    found = [
+        *_objects(expected, survey),
+        *_rules(expected, survey),
+        *_ports(expected, survey),
+        *_networks(expected, survey),
+        *_routers(expected, survey),
+        *_floating_ips(expected, survey),
+    ]
+    return {drift.key: drift for drift in found if drift.resource is None or drift.resource.is_settled}
+
+
+def _objects(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
+    for kind, items in survey.objects.items():
+        for item in items:
+            is_default = kind is CloudKind.SECURITY_GROUP and item.name == DEFAULT_GROUP
+            if item.cloud_id not in expected.cloud_ids and item.name not in expected.names and not is_default:
+                what = f"{kind.replace('_', ' ')} {item.name or item.cloud_id}"
+                evidence = {"kind": kind, "name": item.name, "id": item.cloud_id, "status": item.status}
+                yield Drift(DriftKind.UNKNOWN, item.cloud_id, what, evidence, object_kind=kind)
+    for kind, wanted in expected.resources:
+        present = {item.cloud_id for item in survey.objects[kind]}
+        if wanted.cloud_id is not None and wanted.cloud_id not in present:
+            evidence = {"kind": kind, "id": wanted.cloud_id}
+            yield Drift(DriftKind.MISSING, wanted.cloud_id, wanted.title, evidence, wanted)
+    ports = {port.cloud_id for port in survey.ports}
+    for cloud_id, port in expected.ports.items():
+        if cloud_id not in ports:
+            evidence = {"kind": CloudKind.PORT, "id": cloud_id}
+            yield Drift(DriftKind.MISSING, cloud_id, f"port of {port.server.title}", evidence, port.server)
+
+
+def _rules(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
+    for group_id, rules in survey.rules.items():
+        group = expected.find(CloudKind.SECURITY_GROUP, group_id)
+        wanted = expected.rules.get(group_id)
+        if group is None or wanted is None:
+            continue
+        for rule_id, traffic in rules.items():
+            if traffic not in wanted:
+                evidence = {"group": group_id, "rule": rule_id, "admits": _words(traffic)}
+                yield Drift(DriftKind.RULE_ADDED, rule_id, group.title, evidence, group)
+        for traffic in wanted - set(rules.values()):
+            words = _words(traffic)
+            evidence = {"group": group_id, "admits": words}
+            yield Drift(DriftKind.RULE_MISSING, f"{group_id}:{words}", group.title, evidence, group)
+
+
+def _ports(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
+    for port in survey.ports:
+        wanted = expected.ports.get(port.cloud_id)
+        if wanted is None:
+            continue  # it is unknown, or not recorded yet
+        subject = f"port of {wanted.server.title}"
+        for kind, evidence in _of_port(port, wanted.group_cloud_ids, wanted.allowed_addresses):
+            yield Drift(kind, port.cloud_id, subject, {"port": port.cloud_id} | evidence, wanted.server)
+
+
+def _of_port(
+    port: SurveyedPort, groups: frozenset[CloudId], allowed: frozenset[str]
+) -> Iterator[tuple[DriftKind, dict[str, Any]]]:
+    if not port.is_secured:
+        yield DriftKind.PORT_SECURITY_OFF, {"port_security_enabled": False}
+    present = {str(ip_network(each, strict=False)) for each in port.allowed_addresses}
+    if present != {str(ip_network(each, strict=False)) for each in allowed}:
+        yield DriftKind.ADDRESS_PAIR, {"allowed": sorted(port.allowed_addresses), "wanted": sorted(allowed)}
+    if port.group_cloud_ids != groups and port.is_secured:
+        yield DriftKind.PORT_GROUPS, {"groups": sorted(port.group_cloud_ids), "wanted": sorted(groups)}
+    if port.dhcp_options:
+        yield DriftKind.DHCP_OPTION, {"options": list(port.dhcp_options)}
+
+
+def _networks(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
+    for share in survey.shares:
+        evidence = {"object": share.object_cloud_id, "action": share.action, "shared_with": share.target}
+        subject = f"{share.object_kind} {share.object_cloud_id}"
+        owner = expected.find(CloudKind.NETWORK, share.object_cloud_id)
+        yield Drift(DriftKind.SHARE, share.cloud_id, owner.title if owner else subject, evidence)
+    by_id = {wanted.id: wanted for _, wanted in expected.resources if wanted.model is Network}
+    for cloud_id in survey.unsecured_networks:
+        network = expected.find(CloudKind.NETWORK, cloud_id)
+        if network is not None:
+            seen: dict[str, Any] = {"network": cloud_id, "port_security_enabled": False}
+            yield Drift(DriftKind.PORT_SECURITY_OFF, cloud_id, network.title, seen, network)
+    for cloud_id, routes in survey.host_routes.items():
+        subnet = expected.find(CloudKind.SUBNET, cloud_id)
+        if subnet is not None and subnet.is_settled and subnet.model is Subnet:
+            network = by_id.get(expected.networks[subnet.id])
+            seen = {"subnet": cloud_id, "routes": list(routes)}
+            yield Drift(DriftKind.ROUTE, cloud_id, subnet.title, seen, network)
+
+
+def _routers(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
+    for router in survey.routers:
+        wanted = expected.find(CloudKind.ROUTER, router.cloud_id)
+        if wanted is None:
+            continue
+        if router.routes:
+            evidence: dict[str, Any] = {"router": router.cloud_id, "routes": list(router.routes)}
+            yield Drift(DriftKind.ROUTE, router.cloud_id, wanted.title, evidence, wanted)
+        if router.has_external_gateway != expected.gateways[router.cloud_id]:
+            evidence = {"router": router.cloud_id, "has_external_gateway": router.has_external_gateway}
+            yield Drift(DriftKind.GATEWAY, router.cloud_id, wanted.title, evidence, wanted)
+
+
+def _floating_ips(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
+    for cloud_id, port in survey.floating_ips.items():
+        wanted = expected.find(CloudKind.FLOATING_IP, cloud_id)
+        if wanted is not None and port != expected.targets[cloud_id]:
+            evidence = {"floating_ip": cloud_id, "leads_to": port, "wanted": expected.targets[cloud_id]}
+            yield Drift(DriftKind.FLOATING_IP, cloud_id, wanted.title, evidence, wanted)
+
+
+def _words(traffic: Traffic) -> str:
+    """Say what a rule admits."""
+    remote = traffic.remote_group_cloud_id or traffic.remote_ip_prefix or traffic.address_group or "anywhere"
+    low, high = traffic.port_range_min, traffic.port_range_max
+    ports = "" if low is None else f" {low}" if low == high else f" {low}-{high}"
+    preposition = "from" if traffic.direction == "ingress" else "to"
+    return f"{traffic.direction} {traffic.ethertype} {traffic.protocol or 'everything'}{ports} {preposition} {remote}"

@@ -1,0 +1,300 @@
+"""What somebody changes behind our back is found with evidence, and mended or told as the operator chose."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from platforma.clouds.openstack import CloudConflict, CloudThrottled, CloudUnavailable, RuleSpec
+from platforma.clouds.openstack.fake import FakeProjectCloud
+from platforma.clouds.openstack.resources import CloudKind
+from platforma.sweep.comparing import DEFAULT_GROUP
+from platforma.sweep.kinds import MEANINGS, DriftKind, Mode
+from platforma.sweep.turns import Sweeper
+from tests.api_client import Json, Member
+from tests.network.test_floating_ips import make_reachable_server
+from tests.operator.conftest import Plane
+
+Meddle = Callable[[Member], None]
+
+
+async def sweep(a: Member) -> list[Json]:
+    """Look at the tenant's project once; return the findings of it that last."""
+    stage = a.stage
+    await stage.databases.administrator.execute(b"DELETE FROM sweeps WHERE tenant_id <> %s", (a.tenant_id,))
+    await stage.databases.worker.call_gate("add_sweeps")
+    await stage.databases.administrator.execute(
+        b"UPDATE sweeps SET wake_at = CASE WHEN tenant_id = %s THEN now() ELSE now() + interval '1 day' END",
+        (a.tenant_id,),
+    )
+    sweeper = Sweeper(stage.databases.worker, stage.access, stage.executor, every_seconds=3600)
+    assert await sweeper.take_turn()
+    assert not await sweeper.take_turn()
+    return await findings(a, "status IN ('open', 'mending')")
+
+
+async def findings(a: Member, where: str = "true") -> list[Json]:
+    query = f"SELECT * FROM sweep_findings WHERE tenant_id = %s AND {where} ORDER BY kind"
+    return await a.stage.rows(query, a.tenant_id)
+
+
+async def choose(a: Member, kind: DriftKind, mode: Mode) -> None:
+    await a.stage.databases.administrator.execute(
+        b"INSERT INTO sweep_choices (kind, mode, chosen_by) VALUES (%s, %s, 'a test')"
+        b" ON CONFLICT (kind) DO UPDATE SET mode = excluded.mode",
+        (kind, mode),
+    )
+
+
+@pytest.fixture(autouse=True)
+async def _no_choices(a: Member) -> None:
+    """Nobody has chosen anything."""
+    await a.stage.databases.administrator.execute(b"DELETE FROM sweep_choices")
+
+
+def own(a: Member, kind: CloudKind) -> Any:
+    (found,) = [item for item in a.in_cloud(kind) if item.name != DEFAULT_GROUP]
+    return found
+
+
+def open_group(a: Member) -> None:
+    for group in a.in_cloud(CloudKind.SECURITY_GROUP):
+        group.attributes["rules"][str(uuid4())] = RuleSpec(uuid4(), "ingress", "IPv4", "tcp", 22, 22)
+
+
+def foreign_rule(a: Member) -> None:
+    for group in a.in_cloud(CloudKind.SECURITY_GROUP):
+        group.attributes["rules"][str(uuid4())] = RuleSpec(
+            uuid4(), "ingress", "IPv4", remote_group_cloud_id=str(uuid4())
+        )
+
+
+def close_group(a: Member) -> None:
+    for group in a.in_cloud(CloudKind.SECURITY_GROUP):
+        group.attributes["rules"].popitem()
+
+
+def share(a: Member) -> None:
+    a.in_cloud(CloudKind.NETWORK)[0].attributes["shares"][str(uuid4())] = "*"
+
+
+def set_port(**attributes: Any) -> Meddle:
+    return lambda a: own(a, CloudKind.PORT).attributes.update(attributes)
+
+
+def set_routers(**attributes: Any) -> Meddle:
+    def meddle(a: Member) -> None:
+        for router in a.in_cloud(CloudKind.ROUTER):
+            router.attributes.update(attributes)
+
+    return meddle
+
+
+def set_subnet(a: Member) -> None:
+    a.in_cloud(CloudKind.SUBNET)[0].attributes["host_routes"] = ("10.0.0.0/8 via 10.7.0.9",)
+
+
+def unsecure_network(a: Member) -> None:
+    a.in_cloud(CloudKind.NETWORK)[0].attributes["secured"] = False
+
+
+def lead_elsewhere(a: Member) -> None:
+    own(a, CloudKind.FLOATING_IP).attributes["port"] = None
+
+
+MEDDLING: dict[str, tuple[DriftKind, Meddle, str]] = {
+    "an opened group": (DriftKind.RULE_ADDED, open_group, "ingress IPv4 tcp 22 from anywhere"),
+    "a foreign group": (DriftKind.RULE_ADDED, foreign_rule, "ingress IPv4 everything from"),
+    "a rule that went": (DriftKind.RULE_MISSING, close_group, "IPv"),
+    "a share": (DriftKind.SHARE, share, "access_as_shared"),
+    "a port without security": (DriftKind.PORT_SECURITY_OFF, set_port(secured=False), "False"),
+    "a network without security": (DriftKind.PORT_SECURITY_OFF, unsecure_network, "False"),
+    "a pair for everything": (DriftKind.ADDRESS_PAIR, set_port(allowed=["0.0.0.0/0"]), "0.0.0.0/0"),
+    "a port without groups": (DriftKind.PORT_GROUPS, set_port(groups=set()), "wanted"),
+    "a DHCP option": (DriftKind.DHCP_OPTION, set_port(dhcp_options=("router=10.7.0.66",)), "10.7.0.66"),
+    "a route": (DriftKind.ROUTE, set_routers(routes=("10.9.0.0/24 via 203.0.113.7",)), "203.0.113.7"),
+    "a host route": (DriftKind.ROUTE, set_subnet, "10.7.0.9"),
+    "a closed gateway": (DriftKind.GATEWAY, set_routers(address=None), "False"),
+    "a floating IP elsewhere": (DriftKind.FLOATING_IP, lead_elsewhere, "leads_to"),
+}
+
+
+async def furnish(a: Member) -> None:
+    port = await make_reachable_server(a)
+    await a.make("/floating-ips", name="web", port_id=port["id"])
+    await a.make_volume()
+    assert await sweep(a) == []
+
+
+@pytest.mark.parametrize("name", MEDDLING)
+async def test_what_was_changed_is_found_and_mended(a: Member, name: str) -> None:
+    kind, meddle, evidence = MEDDLING[name]
+    await furnish(a)
+    meddle(a)
+    found = await sweep(a)
+    assert {row["kind"] for row in found} == {kind}
+    assert all(evidence in str(row["evidence"]) for row in found)
+    assert {row["status"] for row in found} == {"mending"}
+    assert await a.settle() == []
+    assert await sweep(a) == []
+    assert {row["status"] for row in await findings(a)} == {"mended"}
+    events = await a.stage.rows(
+        "SELECT action FROM audit_events WHERE tenant_id = %s AND actor = 'platforma'", a.tenant_id
+    )
+    counts = {action: len(found) for action in ("sweep.found", "sweep.mend", "sweep.mended")}
+    assert {action: sum(row["action"] == action for row in events) for action in counts} == counts
+    calls = len(a.stage.cloud.calls)
+    assert await sweep(a) == []
+    assert [call.method for call in a.stage.cloud.calls[calls:]] == ["survey"]
+
+
+@pytest.mark.parametrize("name", MEDDLING)
+async def test_what_is_only_reported_stays_and_is_told_once(a: Member, name: str) -> None:
+    kind, meddle, _ = MEDDLING[name]
+    await furnish(a)
+    await choose(a, kind, Mode.REPORT)
+    meddle(a)
+    first = await sweep(a)
+    operations = await a.stage.rows("SELECT id FROM operations WHERE tenant_id = %s", a.tenant_id)
+    again = await sweep(a)
+    assert [(row["id"], row["status"]) for row in again] == [(row["id"], "open") for row in first]
+    assert first
+    assert await a.stage.rows("SELECT id FROM operations WHERE tenant_id = %s", a.tenant_id) == operations
+    events = await a.stage.rows(
+        "SELECT 1 FROM audit_events WHERE tenant_id = %s AND action LIKE 'sweep.%%'", a.tenant_id
+    )
+    assert len(events) == len(first)
+    await choose(a, kind, Mode.MEND)
+    assert {row["status"] for row in await sweep(a)} == {"mending"}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CloudKind if kind is not CloudKind.KEY_PAIR])
+async def test_what_we_did_not_make(a: Member, b: Member, kind: CloudKind) -> None:
+    stranger = a.stage.cloud.add(
+        kind,
+        a.tenant_id.hex,
+        "stranger",
+        status="available",
+        network="x",
+        fixed_ips=[],
+        subnets=set(),
+        cidr="10.66.0.0/24",
+        port=None,
+        attachments=[],
+        rules={},
+        groups=set(),
+    )
+    (found,) = await sweep(a)
+    assert (found["kind"], found["status"], found["evidence"]["id"]) == ("unknown", "open", stranger.cloud_id)
+    assert stranger.cloud_id in a.stage.cloud.objects
+    assert await findings(b) == []
+    await choose(a, DriftKind.UNKNOWN, Mode.MEND)
+    for _ in range(4):
+        await sweep(a)
+    assert stranger.cloud_id not in a.stage.cloud.objects
+    assert {row["status"] for row in await findings(a)} == {"mended"}
+
+
+async def test_what_is_gone_is_told(a: Member) -> None:
+    await furnish(a)
+    a.stage.cloud.remove(own(a, CloudKind.VOLUME))
+    a.stage.cloud.remove(own(a, CloudKind.FLOATING_IP))
+    found = await sweep(a)
+    assert [(row["kind"], row["subject"], row["status"]) for row in sorted(found, key=lambda row: row["subject"])] == [
+        ("missing", "floating ip web", "open"),
+        ("missing", "volume data", "open"),
+    ]
+
+
+async def test_what_is_being_worked_on_is_no_finding(a: Member) -> None:
+    network = await a.make_network()
+    await a.wish("PATCH", f"/networks/{network['id']}", {"name": "other"})
+    a.cloud_object(CloudKind.SUBNET, network["subnets"][0]["id"]).attributes["host_routes"] = ("10.0.0.0/8 via x",)
+    assert await sweep(a) == []
+    assert await a.settle() == []
+    assert await findings(a) == []
+
+
+async def test_what_ends_by_itself_is_gone_and_not_mended(a: Member) -> None:
+    await choose(a, DriftKind.SHARE, Mode.REPORT)
+    await a.make_network()
+    share(a)
+    assert len(await sweep(a)) == 1
+    for network in a.in_cloud(CloudKind.NETWORK):
+        network.attributes["shares"].clear()
+    assert await sweep(a) == []
+    (row,) = await findings(a)
+    assert row["status"] == "gone"
+    assert row["ended_at"] is not None
+
+
+@pytest.mark.parametrize("error", [CloudUnavailable(), CloudThrottled(retry_after=77), CloudConflict()])
+async def test_a_cloud_in_trouble_is_looked_at_again_later(a: Member, error: Any) -> None:
+    await a.make_network()
+    share(a)
+    a.stage.cloud.fail_next("survey", error)
+    assert await sweep(a) == []
+    row = await a.stage.row(
+        "SELECT trouble, attempts, lease, extract(epoch from wake_at - now()) AS wait FROM sweeps WHERE tenant_id = %s",
+        a.tenant_id,
+    )
+    assert row["trouble"] == str(error)
+    assert (row["attempts"], row["lease"]) == (1, None)
+    assert float(row["wait"]) > (70 if error.retry_after else 0)
+    assert {row["kind"] for row in await sweep(a)} == {"share"}
+    assert (await a.stage.row("SELECT trouble FROM sweeps WHERE tenant_id = %s", a.tenant_id))["trouble"] is None
+
+
+async def test_a_change_between_look_and_record_is_no_finding(a: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key pair goes after it has been seen, and its row with it: that is no stranger."""
+    key = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    await a.make("/key-pairs", name="mine", public_key=key)
+    real, loop = FakeProjectCloud.survey, asyncio.get_running_loop()
+    statement = b"DELETE FROM key_pairs WHERE tenant_id = %s"
+
+    def look(cloud: FakeProjectCloud) -> Any:
+        seen = real(cloud)
+        deletion = a.stage.databases.administrator.execute(statement, (a.tenant_id,))
+        asyncio.run_coroutine_threadsafe(deletion, loop).result(30)
+        return seen
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FakeProjectCloud, "survey", look)
+        assert await sweep(a) == []
+    assert [row["kind"] for row in await sweep(a)] == ["unknown"]
+
+
+async def test_a_project_of_another_is_opened_with_its_own_credential(a: Member, b: Member) -> None:
+    calls = len(a.stage.cloud.calls)
+    await sweep(a)
+    assert {call.project_id for call in a.stage.cloud.calls[calls:]} == {a.tenant_id.hex}
+    await b.make_network()
+    share(b)
+    assert await sweep(a) == []
+    assert len(await sweep(b)) == 1
+
+
+async def test_operators_see_and_choose(a: Member, plane: Plane) -> None:
+    await a.make_network()
+    share(a)
+    await sweep(a)
+    found = await plane.call("GET", "/findings", status=200)
+    (mine,) = [item for item in found["items"] if item["tenant_id"] == str(a.tenant_id)]
+    assert (mine["kind"], mine["status"], mine["evidence"]["shared_with"]) == ("share", "mending", "*")
+    choices = await plane.call("GET", "/sweeps/choices", status=200)
+    assert [item["kind"] for item in choices["items"]] == list(MEANINGS)
+    chosen = await plane.call("PUT", "/sweeps/choices/share", status=200, json={"mode": "report"})
+    assert {item["kind"]: (item["mode"], item["is_default"]) for item in chosen["items"]}["share"] == ("report", False)
+    await plane.call("PUT", "/sweeps/choices/nonsense", status=422, json={"mode": "report"})
+    await plane.call("PUT", "/sweeps/choices/share", status=422, json={"mode": "forget"})
+    state = await plane.call("POST", "/sweeps", status=202)
+    assert state["projects"] >= 1
+    page = await plane.send("GET", "/findings")
+    assert page.status_code == 200
+    assert "Something is shared with other projects" in page.text
+    audit = await plane.rows("SELECT action FROM operator_audit WHERE action LIKE 'sweep.%%'")
+    assert {row["action"] for row in audit} >= {"sweep.choose", "sweep.run"}
