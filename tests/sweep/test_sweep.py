@@ -159,11 +159,11 @@ async def test_what_is_only_reported_stays_and_is_told_once(a: Member, name: str
     await choose(a, kind, Mode.REPORT)
     meddle(a)
     first = await sweep(a)
-    operations = await a.stage.rows("SELECT id FROM operations WHERE tenant_id = %s", a.tenant_id)
+    operations = await a.stage.rows("SELECT id FROM operations WHERE tenant_id = %s ORDER BY id", a.tenant_id)
     again = await sweep(a)
     assert [(row["id"], row["status"]) for row in again] == [(row["id"], "open") for row in first]
     assert first
-    assert await a.stage.rows("SELECT id FROM operations WHERE tenant_id = %s", a.tenant_id) == operations
+    assert await a.stage.rows("SELECT id FROM operations WHERE tenant_id = %s ORDER BY id", a.tenant_id) == operations
     events = await a.stage.rows(
         "SELECT 1 FROM audit_events WHERE tenant_id = %s AND action LIKE 'sweep.%%'", a.tenant_id
     )
