@@ -29,6 +29,8 @@ class Credentials:
     region: str
     admin: Admin
     external_network: str = EXTERNAL_NETWORK
+    volumes_directory: str = ""
+    """Where the pool's file is, which volumes are extents of."""
 
 
 def write_credentials(layout: Layout, settings: Settings) -> Credentials:
@@ -37,6 +39,7 @@ def write_credentials(layout: Layout, settings: Settings) -> Credentials:
         auth_url=settings.auth_url,
         region=settings.region,
         admin=Admin(username="admin", password=settings.admin_password),
+        volumes_directory=str(layout.state / "cinder"),
     )
     write_private(layout.clouds, dataclasses.asdict(credentials))
     return credentials

@@ -105,6 +105,7 @@ def _start_workers(stack: Stack, cloud: Credentials, report: Report) -> None:
         "OPENSTACK__AUTH_URL": cloud.auth_url,
         "OPENSTACK__REGION": cloud.region,
         "OPENSTACK__EXTERNAL_NETWORK": cloud.external_network,
+        "ERASURE__LOCAL_DIRECTORY": cloud.volumes_directory,
     }
     worker = {"DATABASE__WORKER": postgres.url(DatabaseRole.WORKER, DATABASE, kept["worker"])}
     provisioner = {

@@ -37,7 +37,9 @@ from platforma.portal import pages as portal_pages
 from platforma.portal.application import create_pages
 from platforma.settings import Settings, need
 from platforma.storage import endpoints as storage
+from platforma.storage import erasure_pages
 from platforma.storage import pages as storage_pages
+from platforma.storage.erasure_endpoints import erasures
 from platforma.tenants import audit_pages
 from platforma.tenants import endpoints as tenants
 from platforma.tenants import pages as tenants_pages
@@ -57,6 +59,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     compute.key_pairs,
     compute.servers,
     storage.volumes,
+    erasures,
     kubernetes.clusters,
     kubernetes.namespaces,
     kubeconfigs,
@@ -77,6 +80,7 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     compute_pages.servers,
     key_pair_pages.key_pairs,
     storage_pages.volumes,
+    erasure_pages.erasures,
     kubernetes_pages.namespaces,
     kubeconfig_pages.kubeconfigs,
     network_pages.networks,

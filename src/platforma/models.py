@@ -10,6 +10,7 @@ from platforma.kubernetes import models as kubernetes
 from platforma.network import models as network
 from platforma.operations import models as operations
 from platforma.portal import models as portal
+from platforma.storage import erasure_models as erasures
 from platforma.storage import models as storage
 from platforma.sweep import models as sweep
 from platforma.tenants import models as tenants
@@ -19,6 +20,7 @@ __all__ = [
     "authentication",
     "billing",
     "compute",
+    "erasures",
     "invoices",
     "kubernetes",
     "network",

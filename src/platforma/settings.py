@@ -95,6 +95,16 @@ class WorkerSettings(_Section):
     """How long a cloud that says yes and does nothing is asked again, before the operation fails and can be retried."""
 
 
+class ErasureSettings(_Section):
+    """How workers erase volumes, and how sure they have to be."""
+
+    confidence: float = Field(default=0.999, gt=0, le=1)
+    """How sure it has to be that less than `share` of a volume's blocks holds anything; 1 reads all of them back."""
+    share: float = Field(default=0.001, gt=0, lt=1)
+    local_directory: Path | None = None
+    """Where volumes are files of this machine, as those of the embedded cloud are: what is elsewhere is not opened."""
+
+
 class Settings(BaseSettings):
     """All settings of Platforma."""
 
@@ -108,6 +118,7 @@ class Settings(BaseSettings):
     openstack: OpenStackCloudSettings | None = None
     stripe: StripeCloudSettings = StripeCloudSettings()
     worker: WorkerSettings = WorkerSettings()
+    erasure: ErasureSettings = ErasureSettings()
     pepper: SecretStr | None = None
     """Key that passwords are peppered with; the database never sees it. Portal and operator processes."""
     credential_keys: list[SecretStr] = Field(default_factory=list)

@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 
 import platforma.models  # noqa: F401 (completes the metadata, which offboarding goes by)
 from platforma.billing.turns import keep_billing
+from platforma.clouds.blocks import LocalBlocks
 from platforma.clouds.kubernetes import ClusterPool, Clusters
 from platforma.clouds.openstack import CloudPool, Clouds
 from platforma.clouds.stripe import PaymentProvider, StripeSettings, open_stripe
@@ -37,6 +38,7 @@ from platforma.operations.reaper import Reaper
 from platforma.operations.reconciling import Reconcilers
 from platforma.operations.registry import reconcilers_of
 from platforma.settings import Settings, WorkerSettings, need
+from platforma.storage.sampling import Assurance
 from platforma.sweep.turns import Sweeper
 from platforma.tenants.catalogue import keep_catalogue
 
@@ -199,13 +201,15 @@ async def run_worker(
     """
     role = {Plane.TENANT: "worker", Plane.PLATFORM: "provisioner"}[plane]
     url = need(getattr(settings.database, role), f"DATABASE__{role.upper()}")
-    access = cloud_access(settings, clouds or CloudPool(), plane, clusters or ClusterPool())
+    pool = clouds or CloudPool(blocks=LocalBlocks(settings.erasure.local_directory))
+    access = cloud_access(settings, pool, plane, clusters or ClusterPool())
+    assurance = Assurance(settings.erasure.confidence, settings.erasure.share)
     timeout = settings.openstack.timeout_seconds if settings.openstack else 20.0
     worker = Worker(
         url,
         plane,
         access,
-        reconcilers_of(plane, access),
+        reconcilers_of(plane, access, assurance),
         settings.worker,
         call_timeout_seconds=timeout,
         stripe=_stripe(settings, plane),

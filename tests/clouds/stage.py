@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Protocol, TypeVar
 from uuid import UUID, uuid4
 
 from devcloud.openstack.credentials import Credentials
+from platforma.clouds.blocks import LocalBlocks
 from platforma.clouds.openstack import (
     AdministratorCredential,
     CloudAdministration,
@@ -92,7 +94,7 @@ class OpenStackStage(_TwoTenants):
     """Of real services."""
 
     def __init__(self, cloud: Credentials) -> None:
-        self.clouds = CloudPool()
+        self.clouds = CloudPool(blocks=LocalBlocks(Path(cloud.volumes_directory)))
         self.settings = OpenStackSettings(
             auth_url=cloud.auth_url, region=cloud.region, external_network=cloud.external_network, timeout_seconds=60
         )

@@ -37,7 +37,8 @@ from platforma.kubernetes.schemas import EXAMPLE_KEY
 from platforma.network.models import FloatingIp, Network, Router, SecurityGroup, SecurityGroupRule, Subnet
 from platforma.operations.models import Operation
 from platforma.portal.models import Domain, Portal
-from platforma.storage.models import Volume, VolumeAttachment
+from platforma.storage.erasure_models import Erasure, ErasureRecord
+from platforma.storage.models import Snapshot, Volume, VolumeAttachment
 from platforma.sweep.models import Sweep, SweepFinding
 from platforma.tenants.models import AuditEvent, CloudCredential, Member, Quota, Tenant
 
@@ -322,6 +323,16 @@ def _belongings(tenancy: Tenancy, catalogue: dict[str, UUID]) -> dict[str, Any]:
     server = Server(**common("server"), **catalogue, power_state="running", console_output=f"console of {mark}")
     volume = Volume(**common("volume"), size_gib=1, observed_size_gib=1)
     busy_volume = Volume(**common("busy volume"), size_gib=1, observed_size_gib=1)
+    erasure = Erasure(
+        id=new_id(),
+        subject_kind="volume",
+        subject_id=new_id(),
+        name=f"erased {mark}",
+        size_gib=1,
+        method="zeroed_by_platform",
+        requested_by=mark,
+    )
+    content = f'{{"event":"requested","done_by":"{mark}"}}'
     operation = Operation(
         id=new_id(),
         action="network.create",
@@ -349,7 +360,12 @@ def _belongings(tenancy: Tenancy, catalogue: dict[str, UUID]) -> dict[str, Any]:
         "server_group": ServerSecurityGroup(server_id=server.id, security_group_id=default_group.id),
         "volume_id": volume,
         "busy_volume": busy_volume,
+        "snapshot_id": Snapshot(
+            **common("snapshot"), volume_id=volume.id, volume_name=volume.name, size_gib=1, observed_size_gib=1
+        ),
         "attachment": VolumeAttachment(volume_id=busy_volume.id, server_id=server.id, status="attached"),
+        "erasure_id": erasure,
+        "erasure_record": ErasureRecord(erasure_id=erasure.id, event="requested", content=content),
         "operation_id": operation,
         "audit": AuditEvent(actor=mark, action="test"),
         "setup_id": PaymentSetup(id=new_id(), status="wanted", requested_by=mark),

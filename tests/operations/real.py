@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from devcloud.openstack.credentials import Credentials
+from platforma.clouds.blocks import LocalBlocks
 from platforma.clouds.openstack import CloudPool, ProjectCloud
 from platforma.database.roles import DatabaseRole
 from platforma.kit.crypto import new_key
@@ -71,7 +72,9 @@ class Workers:
     @property
     def access(self) -> CloudAccess:
         """Access to the cloud as the provisioner has it."""
-        return cloud_access(self.settings, CloudPool(), Plane.PLATFORM)
+        return cloud_access(
+            self.settings, CloudPool(blocks=LocalBlocks(Path(self.credentials.volumes_directory))), Plane.PLATFORM
+        )
 
     def start(self, plane: Plane) -> subprocess.Popen[bytes]:
         """Start a process."""
@@ -85,6 +88,7 @@ class Workers:
             "PLATFORMA_OPENSTACK__AUTH_URL": self.credentials.auth_url,
             "PLATFORMA_OPENSTACK__REGION": self.credentials.region,
             "PLATFORMA_OPENSTACK__EXTERNAL_NETWORK": self.credentials.external_network,
+            "PLATFORMA_ERASURE__LOCAL_DIRECTORY": self.credentials.volumes_directory,
             "PLATFORMA_CREDENTIAL_KEYS": f'["{self.key}"]',
         }
         for name, value in self.worker.model_dump().items():

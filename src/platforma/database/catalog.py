@@ -62,7 +62,7 @@ RELATIONS = """
     SELECT n.nspname || '.' || c.relname AS name, c.relkind::text AS kind, pg_get_userbyid(c.relowner) AS owner,
            array(
                SELECT CASE t.tgenabled WHEN 'O' THEN '' ELSE 'not enabled: ' END || pg_get_triggerdef(t.oid)
-               FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+               FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal ORDER BY t.tgname
            ) AS triggers,
            c.relkind = 'r' AND c.relhasrules AS rules,
            EXISTS (SELECT FROM pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent)) AS inheritance,

@@ -52,7 +52,7 @@ class Isolation:
     `tenant_column` is None for a platform-wide table, which gets grants and no policy. `gate_reads` lets the
     gate's functions, which run as the owner, see all rows; nobody else can become the owner.
     `operators_see_all` is for `tenants` itself, which operators administer. `meter` has a trigger write what the
-    rows use.
+    rows use. `chained` has triggers hash each row with the one before it, and refuse every change.
     """
 
     table: str
@@ -62,6 +62,7 @@ class Isolation:
     operators_see_all: bool = False
     restrictions: tuple[Restriction, ...] = ()
     meter: Meter | None = None
+    chained: bool = False
 
     @classmethod
     def of(cls, model: type[Base]) -> "Isolation":
@@ -76,6 +77,7 @@ class Isolation:
             operators_see_all=model.__own_row__,
             restrictions=model.__restrictions__,
             meter=model.__meter__,
+            chained=model.__chained__,
         )
 
     def policies(self) -> list[Policy]:
@@ -96,12 +98,18 @@ class Isolation:
 
     def triggers(self) -> list[str]:
         """Return the triggers of the table, as PostgreSQL prints them."""
+        table = self.table if "." in self.table else f"public.{self.table}"
+        if self.chained:
+            return [
+                f"CREATE TRIGGER chain BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION gate.chain()",
+                f"CREATE TRIGGER keep BEFORE DELETE OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION gate.keep()",
+                f"CREATE TRIGGER keep_all BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION gate.keep()",
+            ]
         if self.meter is None:
             return []
         arguments = ", ".join(
             "'" + argument.replace("'", "''") + "'" for argument in (self.meter.item, self.meter.quantity)
         )
-        table = self.table if "." in self.table else f"public.{self.table}"
         return [
             f"CREATE TRIGGER meter AFTER INSERT OR DELETE OR UPDATE ON {table} "
             f"FOR EACH ROW EXECUTE FUNCTION gate.meter({arguments})"
@@ -121,11 +129,13 @@ class Isolation:
             f"ALTER TABLE {self.table} FORCE ROW LEVEL SECURITY",
             _DROP_POLICIES.format(table=self.table),
             _KEEP_NO_STATISTICS.format(table=self.table),
-            f"DROP TRIGGER IF EXISTS meter ON {self.table}",
+            *(f"DROP TRIGGER IF EXISTS {name} ON {self.table}" for name in _TRIGGERS[: 4 if self.chained else 1]),
             *self.triggers(),
         ]
         return statements + [policy.statement(self.table) for policy in self.policies()]
 
+
+_TRIGGERS = ("meter", "chain", "keep", "keep_all")
 
 _DROP_POLICIES = """\
 DO $$
@@ -186,6 +196,8 @@ def _render_isolate_table(context: AutogenContext, operation: IsolateTable) -> s
         context.imports.add("from platforma.database.roles import DatabaseRole")
         context.imports.add("from platforma.database.tables import Restriction")
         arguments.append(f"restrictions=({', '.join(map(_render_restriction, isolation.restrictions))},)")
+    if isolation.chained:
+        arguments.append("chained=True")
     if isolation.meter is not None:
         context.imports.add("from platforma.database.tables import Meter")
         arguments.append(f"meter={isolation.meter!r}")

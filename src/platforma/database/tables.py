@@ -110,6 +110,8 @@ class Base(DeclarativeBase):
     """What a role's rows must look like besides being its tenant's."""
     __meter__: ClassVar[Meter | None] = None
     """What a row uses that may be billed."""
+    __chained__: ClassVar[bool] = False
+    """Whether rows are only ever added, each hashed together with the one before it (`gate.chain`)."""
     __outlives_tenant__: ClassVar[bool] = False
     """Whether the rows stay when their tenant is offboarded: accounts have to be kept for years."""
 

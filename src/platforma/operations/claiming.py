@@ -45,7 +45,7 @@ async def claim_operation(
         logger.error("no reconciler", action=operation.action, kind=operation.resource_kind)
         return None
     resource = await _mark_resource(session, reconciler, operation.resource_id)
-    if plane is Plane.TENANT and await _is_held_by_tenant(session, operation, resource, now):
+    if plane is Plane.TENANT and await _is_held_by_tenant(session, operation, resource, reconciler, now):
         return None
     view = await reconciler.load(session, operation.resource_id)
     if view is None:
@@ -86,14 +86,21 @@ async def _mark_resource(session: WriteSession, reconciler: Reconciler[Any, Any]
 
 
 async def _is_held_by_tenant(
-    session: WriteSession, operation: Operation, resource: Resource | None, now: datetime
+    session: WriteSession,
+    operation: Operation,
+    resource: Resource | None,
+    reconciler: Reconciler[Any, Any],
+    now: datetime,
 ) -> bool:
-    """Let an operation of a suspended tenant wait, unless it deletes; cancel one of a tenant that is being removed."""
+    """Let an operation of a suspended tenant wait, unless it deletes; cancel one of a tenant that is being removed,
+    unless it erases."""
     status = await session.scalar(select(Tenant.status).where(Tenant.id == session.tenant_id))
+    is_deletion = resource is None or resource.deletion_requested_at is not None
     if status in (TenantStatus.OFFBOARDING, TenantStatus.OFFBOARDED):
+        if reconciler.leaves_evidence and is_deletion and status == TenantStatus.OFFBOARDING:
+            return False
         cancel_operation(operation, now=now)
         return True
-    is_deletion = resource is None or resource.deletion_requested_at is not None
     if status != TenantStatus.SUSPENDED or is_deletion:
         return False
     await _wait(session, operation, "Waiting until the tenant is resumed", SUSPENDED_DELAY_SECONDS)

@@ -39,7 +39,10 @@ class Fence:
             raise StepTimeUp
 
     def around(self, cloud: T) -> T:
-        """Return the same cloud, each method of which checks the fence before it does anything."""
+        """Return the same cloud, each method of which checks the fence before it does anything.
+
+        So does the volume that its `open_volume` returns, for a late overwrite would hit whoever has the space by then.
+        """
         return cast(T, _Fenced(cloud, self))
 
 
@@ -49,6 +52,8 @@ class _Fenced(Generic[T]):
         self._fence = fence
 
     def __getattr__(self, name: str) -> Any:
+        if name == "close":  # what is open is let go of whatever the time
+            return getattr(self._cloud, name)
         self._fence.check()
         attribute = getattr(self._cloud, name)
         if not callable(attribute):
@@ -56,6 +61,7 @@ class _Fenced(Generic[T]):
 
         def call(*args: Any, **kwargs: Any) -> Any:
             self._fence.check()
-            return attribute(*args, **kwargs)
+            result = attribute(*args, **kwargs)
+            return _Fenced(result, self._fence) if attribute.__name__ == "open_volume" else result
 
         return call

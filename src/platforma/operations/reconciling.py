@@ -111,6 +111,8 @@ class Reconciler(ABC, Generic[View, Cloud]):
     """`TENANT`: `step` gets the tenant's own ProjectCloud. `PLATFORM`: it gets CloudAdministration. See `find_key`."""
     model: ClassVar[type[Resource] | None] = None
     """The row whose status the engine keeps, and deletes when the resource is gone."""
+    leaves_evidence: ClassVar[bool] = False
+    """Whether its deletions are carried out, by this reconciler, also for a tenant that is being offboarded."""
     leaves_nothing: ClassVar[bool] = False
     """Whether all operations of the tenant, this one too, are deleted when the resource is gone."""
 

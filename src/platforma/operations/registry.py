@@ -13,10 +13,11 @@ from platforma.operations.cloud_access import CloudAccess
 from platforma.operations.models import Plane
 from platforma.operations.reconciling import Reconciler, Reconcilers
 from platforma.storage.reconcile import VolumeReconciler
+from platforma.storage.sampling import Assurance
 from platforma.tenants.reconcile import TenantReconciler
 
 
-def reconcilers_of(plane: Plane, access: CloudAccess) -> Reconcilers:
+def reconcilers_of(plane: Plane, access: CloudAccess, assurance: Assurance = Assurance()) -> Reconcilers:  # noqa: B008
     """Return the reconcilers of one plane."""
     reconcilers: list[Reconciler[Any, Any]] = [
         NetworkReconciler(),
@@ -25,7 +26,7 @@ def reconcilers_of(plane: Plane, access: CloudAccess) -> Reconcilers:
         FloatingIpReconciler(),
         KeyPairReconciler(),
         ServerReconciler(),
-        VolumeReconciler(),
+        VolumeReconciler(assurance),
         NamespaceReconciler(),
         KubeconfigReconciler(),
         AccessReconciler(),

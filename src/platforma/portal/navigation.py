@@ -47,7 +47,13 @@ NAVIGATION = (
             Entry("Kubeconfigs", "/kubeconfigs", "file-key", Permission.KUBECONFIGS_READ, needs_kubernetes=True),
         ),
     ),
-    Group("Storage", (Entry("Volumes", "/volumes", "hard-drive", Permission.VOLUMES_READ),)),
+    Group(
+        "Storage",
+        (
+            Entry("Volumes", "/volumes", "hard-drive", Permission.VOLUMES_READ),
+            Entry("Erasures", "/erasures", "shield-check", Permission.VOLUMES_READ),
+        ),
+    ),
     Group(
         "Network",
         (

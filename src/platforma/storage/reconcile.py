@@ -4,6 +4,7 @@ An attachment counts only when Cinder and Nova both say that the volume is at th
 at no other: a volume that is anywhere else is taken away from there, and that is told aloud.
 """
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
@@ -15,10 +16,15 @@ from platforma.clouds.openstack.errors import CloudNotFound, CloudRefused
 from platforma.clouds.openstack.protocol import VolumeCloud
 from platforma.clouds.openstack.resources import CloudAttachment, CloudId, CloudVolume, Reference
 from platforma.compute.models import Server
-from platforma.database.tenant_session import TenantSession
+from platforma.database.tenant_session import TenantSession, WriteSession
 from platforma.network.reconcile import describe
-from platforma.operations.reconciling import Changes, Reconciler, RowKey, Step, again, done, failed, gone
+from platforma.operations.reconciling import Changes, Reconciler, Record, RowKey, Step, again, done, failed, gone
+from platforma.storage.erasing import ErasureView, erase, release
+from platforma.storage.erasure_models import Erasure, ErasureMethod, ErasureState
+from platforma.storage.evidence import reach
 from platforma.storage.models import Volume, VolumeAttachment
+from platforma.storage.sampling import Assurance
+from platforma.storage.service import request_erasure
 
 logger = structlog.get_logger(__name__)
 
@@ -54,6 +60,7 @@ class VolumeView:
     size_gib: int
     observed_size_gib: int | None
     attachment: AttachmentView | None
+    erasure: ErasureView | None
 
     @property
     def row(self) -> RowKey:
@@ -69,10 +76,14 @@ class VolumeView:
 
 
 class VolumeReconciler(Reconciler[VolumeView, VolumeCloud]):
-    """A volume: made, extended, attached and detached."""
+    """A volume: made, extended, attached, detached, and erased before it is deleted."""
 
     kind: ClassVar[str] = "volume"
     model = Volume
+    leaves_evidence: ClassVar[bool] = True
+
+    def __init__(self, assurance: Assurance) -> None:
+        self._assurance = assurance
 
     async def load(self, session: TenantSession, resource_id: UUID) -> VolumeView | None:
         """See Reconciler."""
@@ -85,6 +96,7 @@ class VolumeReconciler(Reconciler[VolumeView, VolumeCloud]):
             .where(VolumeAttachment.volume_id == resource_id)
         )
         found = rows.one_or_none()
+        erasure = await session.scalar(select(Erasure).where(Erasure.subject_id == resource_id))
         return VolumeView(
             volume.id,
             volume.name,
@@ -95,12 +107,13 @@ class VolumeReconciler(Reconciler[VolumeView, VolumeCloud]):
             volume.size_gib,
             volume.observed_size_gib,
             None if found is None else _view_attachment(*found),
+            None if erasure is None else ErasureView.of(erasure),
         )
 
     def step(self, view: VolumeView, cloud: VolumeCloud) -> Step:
         """See Reconciler."""
         if view.is_deleting:
-            return _delete(view, cloud)
+            return _delete(view, cloud, self._assurance)
         if view.cloud_id is None:
             return _make(view, cloud)
         try:
@@ -128,20 +141,45 @@ def _make(view: VolumeView, cloud: VolumeCloud) -> Step:
     return again(0, "Asked for the volume", progress=30, changes={view.row: {"cloud_id": volume.cloud_id}})
 
 
-def _delete(view: VolumeView, cloud: VolumeCloud) -> Step:
+def _delete(view: VolumeView, cloud: VolumeCloud, assurance: Assurance) -> Step:
+    """Delete a volume; one that was ever there to be written to, only after it has been erased and read back."""
+    erasure = view.erasure
+    if erasure is None:
+        return again(0, "Noted that the volume has to be erased", record=_request_erasure(view.id))
+    volume = None
     if view.cloud_id is not None:
-        try:
+        with contextlib.suppress(CloudNotFound):
             volume = cloud.get_volume(view.cloud_id)
-        except CloudNotFound:
-            pass
-        else:
-            step = _take_away(view, volume, cloud)
-            if step is not None:
-                return step
+    is_used = view.observed_size_gib is not None
+    if volume is not None:
+        step = _take_away(view, volume, cloud) or (erase(erasure, volume, cloud, assurance) if is_used else None)
+        if step is not None:
+            return step
+        if is_used:
+            release(volume.cloud_id, cloud)
+    elif is_used and erasure.method == ErasureMethod.PLATFORM and not erasure.may_be_deleted:
+        logger.critical("volume went before it was erased", volume=view.id)
+        return gone(deletions=_attachment_rows(view), record=reach(erasure.id, ErasureState.LOST))
     references: list[Reference] = [view.id, *(id_ for id_ in (view.cloud_id, view.failed_cloud_id) if id_)]
     if not all(cloud.delete_volume(reference) for reference in references):
-        return again(1, "Waiting for the volume to go", progress=50)
-    return gone(deletions=[view.attachment.row] if view.attachment else [])
+        return again(1, "Waiting for the volume to go", progress=95)
+    result = {} if is_used else {"result": "It was never made, and so never written to."}
+    return gone(deletions=_attachment_rows(view), record=reach(erasure.id, ErasureState.RELEASED, **result))
+
+
+def _attachment_rows(view: VolumeView) -> list[RowKey]:
+    return [view.attachment.row] if view.attachment else []
+
+
+def _request_erasure(volume_id: UUID) -> Record:
+    """Return what writes down that a volume has to be erased, where nobody has asked for it by a request."""
+
+    async def record(session: WriteSession) -> None:
+        volume = await session.get(Volume, volume_id)
+        if volume is not None:
+            await request_erasure(session, volume, "platforma")
+
+    return record
 
 
 def _vanished(view: VolumeView) -> Step:

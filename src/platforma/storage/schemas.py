@@ -1,12 +1,15 @@
 """What the API says and hears about volumes."""
 
+from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from platforma.api.fields import Description, Input, Integer, Name, Output
-from platforma.api.lists import ResourceQuery
+from platforma.api.lists import ListQuery, ResourceQuery
 from platforma.operations.schemas import ResourceOut
+from platforma.storage.erasure_models import ErasureMethod, ErasureState
 
 LARGEST_VOLUME_GIB = 65_536
 
@@ -61,3 +64,55 @@ class VolumeOut(ResourceOut):
     size_gib: int
     observed_size_gib: int | None = Field(description="What it has in the cloud so far; null until it has been made.")
     attachment: AttachmentOut | None
+
+
+class ErasureQuery(ListQuery):
+    """Filters of the list of erasures."""
+
+    sort: str = Field(default="-created_at", pattern=r"^-?[a-z_]{1,40}$")
+    state: ErasureState | None = None
+
+
+class ErasureOut(Output):
+    """How far the erasure of a deleted volume or snapshot has come."""
+
+    id: UUID
+    subject_kind: Literal["volume", "snapshot"]
+    subject_id: UUID
+    name: str
+    size_gib: int
+    method: ErasureMethod
+    state: ErasureState
+    position: int = Field(description="Bytes that have been overwritten so far.")
+    requested_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class ErasureRecordOut(Output):
+    """One event, in the organisation's chain of them."""
+
+    sequence: int
+    event: str
+    at: datetime
+    content: str = Field(description="What was recorded, as JSON, letter by letter as it was hashed.")
+    previous_hash: str
+    hash: str = Field(description="SHA-256 of `sequence|previous_hash|content`, in hexadecimal.")
+
+
+class ErasureDetail(ErasureOut):
+    """An erasure with its records."""
+
+    records: list[ErasureRecordOut]
+
+
+class CertificateOut(Output):
+    """What proves an erasure, to keep outside of the cloud."""
+
+    statement: str
+    erasure: ErasureDetail
+    chain_length: int
+    chain_head: str = Field(description="Hash of the organisation's last record when this was made.")
+    chain_is_whole: bool = Field(description="Whether every record of the organisation fits to the one before it.")
+    how_to_check: str
+    made_at: datetime

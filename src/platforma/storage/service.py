@@ -11,12 +11,15 @@ from platforma.authentication.principals import Principal
 from platforma.compute.models import Server
 from platforma.compute.power import require_made
 from platforma.database.tenant_session import ReadSession, TenantSession, WriteSession
+from platforma.kit.ids import new_id
 from platforma.network.service import apply_changes
 from platforma.operations.models import Operation, ResourceStatus
 from platforma.operations.resources import delete_resource, get_resource
-from platforma.operations.service import request_operation
+from platforma.operations.service import request_operation, resource_kind
+from platforma.storage.erasure_models import Erasure, ErasureMethod
 from platforma.storage.errors import Attached, NotAttached, TooSmall, VolumeNotMade
-from platforma.storage.models import Volume, VolumeAttachment
+from platforma.storage.evidence import write_record
+from platforma.storage.models import Snapshot, Volume, VolumeAttachment, VolumeType
 from platforma.storage.schemas import VolumeAttach, VolumeChange, VolumeCreate, VolumeExtend, VolumeQuery
 from platforma.tenants.quotas import check_quota
 
@@ -90,12 +93,33 @@ async def change_volume(
 async def delete_volume(
     session: WriteSession, principal: Principal, volume_id: UUID
 ) -> tuple[VolumeDetails, Operation]:
-    """Wish a volume away, with all that is on it. Raises Attached while a server has it."""
+    """Wish a volume away, with all that is on it: it is erased first. Raises Attached while a server has it."""
     volume = await get_resource(session, Volume, volume_id, for_change=True)
     details = (await describe_volumes(session, [volume]))[0]
     if details.server is not None:
         raise Attached(f"Volume {volume.name} is attached to server {details.server.name}. Detach it first.")
+    await request_erasure(session, volume, principal.email)
     return details, await delete_resource(session, volume, "volume.delete", principal.email)
+
+
+async def request_erasure(session: WriteSession, subject: Volume | Snapshot, requested_by: str) -> None:
+    """Write down that a volume or snapshot has to be erased, by the method of its type, unless that has been done."""
+    if await session.scalar(select(Erasure.id).where(Erasure.subject_id == subject.id)) is not None:
+        return
+    kind = None if subject.volume_type_id is None else await session.get(VolumeType, subject.volume_type_id)
+    erasure = Erasure(
+        id=new_id(),
+        subject_kind=resource_kind(type(subject)),
+        subject_id=subject.id,
+        name=subject.name,
+        cloud_id=subject.cloud_id,
+        size_gib=subject.observed_size_gib or subject.size_gib,
+        method=ErasureMethod.PLATFORM if kind is None else kind.method,
+        requested_by=requested_by,
+    )
+    session.add(erasure)
+    write_record(session, erasure, "requested", requested_by)
+    await session.flush()
 
 
 async def extend_volume(

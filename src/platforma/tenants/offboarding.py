@@ -3,9 +3,10 @@ the accounts, which have to be kept.
 
 The order closes the doors first. The members are gone already (`offboard_tenant`). Then every resource is marked for
 deletion and every operation is cancelled, so that no worker begins anything, and those with a step under way are waited
-for, because a cloud may honour a token for minutes after its user has gone; then kubeconfigs are revoked, and the
-cloud's user goes, and its credentials with it; then namespaces are deleted in every cluster that has any, and then the
-project is emptied and deleted; at last the rows, of every table that has tenants' rows.
+for, because a cloud may honour a token for minutes after its user has gone; meanwhile the tenants' worker erases the
+volumes, for which it needs the tenant's credential, and before which nothing goes on; then kubeconfigs are revoked, and
+the cloud's user goes, and its credentials with it; then namespaces are deleted in every cluster that has any, and then
+the project is emptied and deleted; at last the rows, of every table that has tenants' rows.
 """
 
 from collections.abc import Callable
@@ -21,8 +22,13 @@ from platforma.kubernetes.models import ClusterAccess, Kubeconfig, Namespace
 from platforma.operations.keys import ClusterKey
 from platforma.operations.models import Operation, OperationStatus, Plane, Resource, ResourceStatus
 from platforma.operations.reconciling import Step, again, gone
+from platforma.operations.service import request_operation
+from platforma.storage.models import Volume
 from platforma.tenants.models import OperatorAudit, Tenant, TenantStatus
 from platforma.tenants.views import USER_GONE, TenantView, record_project
+
+ERASING = ("volume.delete",)
+"""Actions that go on while a tenant is removed."""
 
 OpenCluster = Callable[[ClusterKey], TenantCluster]
 
@@ -39,6 +45,9 @@ def offboard(view: TenantView, cloud: CloudAdministration, open_cluster: OpenClu
     if credential is None:
         project_id = cloud.ensure_project(view.id, description=view.name)
         return again(0, "Found the project", progress=15, record=record_project(project_id))
+    if view.unerased and credential.is_sealed:
+        words = f"Waiting until {view.unerased} volumes are erased"
+        return again(2, words, progress=15, record=erase_volumes)
     if credential.user_id is None:
         user_id = cloud.ensure_user(view.id, credential.project_id)
         return again(0, "Found the user", progress=20, changes={credential.row: {"user_id": user_id}})
@@ -98,10 +107,22 @@ async def close_tenant(session: WriteSession) -> None:
             )
     await session.execute(
         update(Operation)
-        .where(_is_unfinished(), Operation.claim.is_(None))
+        .where(_is_unfinished(), Operation.claim.is_(None), Operation.action.not_in(ERASING))
         .values(status=OperationStatus.CANCELLED, step=None, finished_at=func.now())
         .execution_options(synchronize_session=False)
     )
+
+
+async def count_unerased(session: TenantSession) -> int:
+    """Return how many volumes of the tenant are still to be erased."""
+    return await session.scalar(select(func.count()).select_from(Volume)) or 0
+
+
+async def erase_volumes(session: WriteSession) -> None:
+    """Have the tenants' worker delete every volume, which it erases before; one that has failed is tried again."""
+    under_way = select(Operation.resource_id).where(_is_unfinished())
+    for volume in await session.scalars(select(Volume).where(Volume.id.not_in(under_way))):
+        await request_operation(session, action="volume.delete", resource=volume, requested_by="platforma")
 
 
 async def is_closed(session: TenantSession) -> bool:
@@ -117,6 +138,7 @@ async def is_closed(session: TenantSession) -> bool:
 
 
 def _is_unfinished() -> ColumnElement[bool]:
+    """Whether an operation of the tenants' plane is under way."""
     return and_(
         Operation.plane == Plane.TENANT, Operation.status.in_([OperationStatus.QUEUED, OperationStatus.RUNNING])
     )

@@ -20,7 +20,7 @@ from platforma.operations.models import SETUP, Plane, Resource
 from platforma.operations.reconciling import Reconciler, Step, again, done
 from platforma.operations.service import request_operation
 from platforma.tenants.models import OPENSTACK, CloudCredential, Quota, Tenant, TenantStatus
-from platforma.tenants.offboarding import find_clusters, is_closed, offboard
+from platforma.tenants.offboarding import count_unerased, find_clusters, is_closed, offboard
 from platforma.tenants.quotas import OPENSTACK_QUOTAS
 from platforma.tenants.views import CredentialView, TenantView, record_project
 
@@ -52,6 +52,7 @@ class TenantReconciler(Reconciler[TenantView, CloudAdministration]):
             credential,
             OPENSTACK_QUOTAS | {row.resource: row.maximum for row in quotas if row.resource in OPENSTACK_QUOTAS},
             is_closed=await is_closed(session),
+            unerased=await count_unerased(session) if tenant.status == TenantStatus.OFFBOARDING else 0,
             clusters=await find_clusters(session) if tenant.status == TenantStatus.OFFBOARDING else (),
         )
 

@@ -41,6 +41,8 @@ class TenantView:
     quotas: Mapping[str, int] = field(default_factory=dict)
     is_closed: bool = False
     """Of a tenant that is being offboarded: nothing is under way, and nothing is desired any more."""
+    unerased: int = 0
+    """Of a tenant that is being offboarded: how many volumes are still to be erased."""
     clusters: tuple[ClusterKey, ...] = ()
     """Of a tenant that is being offboarded: the Kubernetes clusters in which it has or had anything."""
 

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from platforma.clouds.blocks import Blocks, LocalBlocks
 from platforma.clouds.openstack.administration import OpenStackAdministration
 from platforma.clouds.openstack.connection import (
     Opened,
@@ -27,7 +28,9 @@ class CloudPool:
     forgotten when the cloud no longer accepts its credential.
     """
 
-    def __init__(self, *, capacity: int = DEFAULT_CAPACITY) -> None:
+    def __init__(self, *, capacity: int = DEFAULT_CAPACITY, blocks: Blocks | None = None) -> None:
+        """`blocks` is how this machine opens volumes; without it none can be opened."""
+        self._blocks = blocks or LocalBlocks()
         self._capacity = capacity
         self._lock = threading.Lock()
         self._kept: OrderedDict[_Key, Opened] = OrderedDict()
@@ -37,7 +40,9 @@ class CloudPool:
         """Return the tenant's project; raises CloudCredentialInvalid unless the credential is confined to it."""
         key = (settings, credential)
         opened = self._open(key, lambda: open_project_connection(settings, credential, self._discovery(settings)))
-        return OpenStackProject(opened, lambda: self.forget(settings, credential))
+        project = OpenStackProject(opened, lambda: self.forget(settings, credential))
+        project.blocks = self._blocks
+        return project
 
     def open_administration(
         self, settings: OpenStackSettings, credential: AdministratorCredential

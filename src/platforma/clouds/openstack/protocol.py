@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
+from platforma.clouds.blocks.protocol import BlockDevice
 from platforma.clouds.openstack.resources import (
     AdministratorCredential,
     CloudFlavor,
@@ -198,6 +199,15 @@ class VolumeCloud(Protocol):
 
     def list_server_volumes(self, server_cloud_id: CloudId) -> set[CloudId]:
         """Return the volumes that the server has in Nova's eyes, whatever Cinder says."""
+
+    def open_volume(self, cloud_id: CloudId) -> BlockDevice:
+        """Open the volume's bytes on this machine, which keeps everybody else from it until `release_volume`.
+
+        Raises CloudConflict while a server has it or another process has it open, CloudRefused if this machine cannot.
+        """
+
+    def release_volume(self, cloud_id: CloudId) -> None:
+        """Take back the connections that `open_volume` has made, of this process or of one that has died."""
 
     def delete_volume(self, reference: Reference) -> bool:
         """Delete a volume; raises CloudConflict while it is attached or has snapshots."""

@@ -3,7 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from platforma.clouds.openstack.errors import CloudConflict
+from platforma.clouds.blocks.protocol import BlockDevice, Blocks, Connection
+from platforma.clouds.openstack.errors import CloudAnswerInvalid, CloudConflict
 from platforma.clouds.openstack.kinds import SERVERS, SNAPSHOTS, VOLUMES, required
 from platforma.clouds.openstack.ownership import ProjectPart
 from platforma.clouds.openstack.resources import CloudAttachment, CloudId, CloudVolume, Reference, cloud_name
@@ -13,7 +14,9 @@ _ATTACHING = {"reserved", "attaching"}
 
 
 class VolumePart(ProjectPart):
-    """As `VolumeCloud`."""
+    """As `VolumeCloud`. `blocks` is how this machine gets at the bytes of volumes."""
+
+    blocks: Blocks
 
     @at_border
     def ensure_volume(self, id_: UUID, *, size_gib: int, description: str) -> CloudVolume:
@@ -69,6 +72,33 @@ class VolumePart(ProjectPart):
         return self._volumes_at(server_cloud_id)
 
     @at_border
+    def open_volume(self, cloud_id: CloudId) -> BlockDevice:
+        volume = self._read(VOLUMES, cloud_id)
+        storage = self._connection.block_storage
+        own = self._own_attachments(cloud_id)
+        if own:
+            attachment = storage.get_attachment(own[0].id)
+            if not attachment.connection_info:  # whoever made it has died before Cinder was done with it
+                storage.delete_attachment(attachment, ignore_missing=True)
+                raise CloudConflict("The volume is being connected.")
+        elif volume.status == "available":
+            attachment = storage.create_attachment(cloud_id, connector=dict(self.blocks.connector()))
+        else:
+            raise CloudConflict(f"The volume is {volume.status}.")
+        return self.blocks.open(_connection(attachment))
+
+    @at_border
+    def release_volume(self, cloud_id: CloudId) -> None:
+        self._read(VOLUMES, cloud_id)
+        for attachment in self._own_attachments(cloud_id):
+            self._connection.block_storage.delete_attachment(attachment, ignore_missing=True)
+
+    def _own_attachments(self, cloud_id: CloudId) -> list[Any]:
+        """Return the volume's attachments to no server: nobody but Platforma makes such ones in a tenant's project."""
+        found = self._connection.block_storage.attachments(volume_id=cloud_id)
+        return [each for each in found if each.volume_id == cloud_id and each.instance is None]
+
+    @at_border
     def delete_volume(self, reference: Reference) -> bool:
         def delete(volume: Any) -> bool:
             if volume.status != "deleting":
@@ -89,6 +119,14 @@ class VolumePart(ProjectPart):
     def _volumes_at(self, server_cloud_id: CloudId) -> set[CloudId]:
         """Return what Nova says. While a volume is on its way, Cinder does not know yet to which server."""
         return {str(each.volume_id) for each in self._connection.compute.volume_attachments(server_cloud_id)}
+
+
+def _connection(attachment: Any) -> Connection:
+    info = attachment.connection_info
+    if not isinstance(info, dict) or not info.get("driver_volume_type"):
+        raise CloudAnswerInvalid("It does not say how the volume is reached.")
+    data = info.get("data", info)  # in an attachment Cinder may put them side by side
+    return Connection(required(attachment.id, "id"), str(info["driver_volume_type"]), data)
 
 
 def _volume(item: Any) -> CloudVolume:

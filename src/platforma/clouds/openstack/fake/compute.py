@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from uuid import UUID, uuid4
 
+from platforma.clouds.blocks.memory import MemoryDevice
 from platforma.clouds.openstack.errors import CloudConflict, CloudRefused
 from platforma.clouds.openstack.fake.parts import FakeProjectPart
 from platforma.clouds.openstack.fake.state import FakeObject, cloud_call, refuse_if
@@ -158,6 +159,7 @@ class FakeVolumePart(FakeProjectPart):
         item, is_new = self._ensure(CloudKind.VOLUME, id_, status="creating", size_gib=size_gib, attachments=[])
         item.attributes["description"] = description
         if is_new:
+            self.state.pool.allocate(item.cloud_id, size_gib)
             self.state.settle(item, "available")
         return self._volume(item)
 
@@ -171,6 +173,7 @@ class FakeVolumePart(FakeProjectPart):
         if volume.attributes["size_gib"] < size_gib and volume.status != "extending":
             refuse_if(volume.status not in {"available", "in-use"}, f"Volume status is {volume.status}.")
             volume.attributes["size_gib"] = size_gib
+            self.state.pool.allocate(volume.cloud_id, size_gib)
             before, volume.status = str(volume.status), "extending"
             self.state.settle(volume, before)
         return self._volume(volume)
@@ -209,6 +212,23 @@ class FakeVolumePart(FakeProjectPart):
             if volume.status != "available"
             and any(each.server_cloud_id == server.cloud_id for each in volume.attributes["attachments"])
         }
+
+    @cloud_call
+    def open_volume(self, cloud_id: CloudId) -> MemoryDevice:
+        volume = self._get_volume(cloud_id)
+        if not volume.attributes.get("is_held"):
+            refuse_if(volume.status != "available", f"The volume is {volume.status}.")
+        self.state.pool.allocate(cloud_id, volume.attributes["size_gib"])
+        device = self.state.pool.device(cloud_id)
+        volume.attributes["is_held"] = True
+        volume.status = "attaching"
+        return device
+
+    @cloud_call
+    def release_volume(self, cloud_id: CloudId) -> None:
+        volume = self._get_volume(cloud_id)
+        if volume.attributes.pop("is_held", False):
+            volume.status = "available"
 
     @cloud_call
     def delete_volume(self, reference: Reference) -> bool:

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from uuid import uuid4
 
+from platforma.clouds.blocks.memory import MemoryPool
 from platforma.clouds.openstack.errors import CloudConflict, CloudError, CloudNotFound, CloudQuotaExceeded
 from platforma.clouds.openstack.resources import CloudId, CloudKind, CloudObject
 
@@ -75,6 +76,7 @@ class FakeState:
         self.objects: dict[CloudId, FakeObject] = {}
         self.calls: list[FakeCall] = []
         self.quotas: dict[str, dict[str, int]] = {}
+        self.pool = MemoryPool()
         self._faults: dict[str, list[_Fault]] = {}
         self._failures: dict[CloudKind, list[str]] = {}
 
@@ -134,6 +136,7 @@ class FakeState:
     def remove(self, item: FakeObject) -> None:
         """Take an object out of the cloud."""
         self.objects.pop(item.cloud_id, None)
+        self.pool.release(item.cloud_id, clear=bool(item.attributes.get("clears")))
 
     def take(self, call: FakeCall, work: Callable[[], R]) -> R:
         """Do a call's work, unless a fault waits for it."""
