@@ -112,7 +112,7 @@ def _make_portal(stack: Stack, portal: DemoPortal, report: Report) -> dict[str, 
     if here.get(portal.tenant) != "active":
         report(f"demo: onboarding {portal.tenant}")
         if portal.tenant not in here:
-            commands.run(stack, "operator", "tenant", "create", portal.name, portal.tenant, "--reason=demo")
+            commands.run(stack, "operator", "tenant", "create", portal.name, portal.tenant, "--reason=For the demo")
         commands.run(stack, "operator", "tenant", "follow", portal.name, portal.tenant)
     members = [_make_member(stack, portal, role) for role in ROLES]
     _furnish(stack, portal, members[0], report)
@@ -123,7 +123,16 @@ def _make_portal(stack: Stack, portal: DemoPortal, report: Report) -> dict[str, 
 def _make_member(stack: Stack, portal: DemoPortal, role: str) -> dict[str, str]:
     """Invite a member and accept the invitation as the member would. Inviting again sets a new password."""
     email, password = f"{role}@{portal.domain}", secrets.token_urlsafe(15)
-    invite = ("member", "invite", portal.name, portal.tenant, email, f"--name={role.capitalize()}", f"--role={role}")
+    invite = (
+        "member",
+        "invite",
+        portal.name,
+        portal.tenant,
+        email,
+        f"--name={role.capitalize()}",
+        f"--role={role}",
+        "--reason=For the demo",
+    )
     invited = json.loads(commands.run(stack, "operator", *invite, "--reason=demo", "--json"))
     body = {"token": invited["token"], "password": password}
     _ask(stack, portal, "POST", "/api/v1/invitation/acceptance", body)

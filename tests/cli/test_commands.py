@@ -1,6 +1,7 @@
 """The operator's acts on the command line: words, JSON, exit codes, and what the audit logs say."""
 
 import asyncio
+import re
 from typing import Any, LiteralString
 
 import psycopg
@@ -24,6 +25,10 @@ def rows(fresh_database: TestDatabase) -> Any:
             return connection.execute(query).fetchall()
 
     return read
+
+
+WHY = ("--reason", "a test of it")
+"""What every act on a tenant needs."""
 
 
 @pytest.fixture
@@ -62,10 +67,10 @@ def test_odd_hosts_are_refused(run: Run, host: str) -> None:
 def test_a_portal_has_the_brand_that_was_asked_for_and_the_audit_says_why(run: Run, rows: Any) -> None:
     assert run(*CREATE, "--color", "#0f766e", "--reason", "a new client").code == 0
     assert rows("SELECT brand FROM portals") == [({"accent": "#0f766e"},)]
-    assert run("portal", "suspend", "aurora", "--yes", "--reason", "unpaid").code == 0
+    assert run("portal", "suspend", "aurora", "--yes", "--reason", "unpaid bills").code == 0
     assert rows("SELECT action, reason FROM operator_audit ORDER BY at") == [
         ("portal.create", "a new client"),
-        ("portal.change", "unpaid"),
+        ("portal.change", "unpaid bills"),
     ]
 
 
@@ -100,11 +105,12 @@ def test_following_ends_with_what_became_of_the_tenant(furnished: Run, fresh_dat
             connection.execute(statement)
 
     happens("""UPDATE operations SET status = 'failed', error = '{"detail": "The cloud is full."}'""")
-    failed = furnished("tenant", "follow", "aurora", "Northwind", "--reason", "to see it come")
+    failed = furnished("tenant", "follow", "aurora", "Northwind")
     assert failed.code == 1
     assert "The cloud is full" in failed.err
     assert "platforma tenant retry" in failed.err
-    assert ("operation.read", "to see it come") in rows("SELECT action, reason FROM operator_audit")
+    assert "━" not in failed.err + failed.out, "a bar is for terminals"
+    assert ("operation.read",) not in rows("SELECT action FROM operator_audit")
     happens("UPDATE tenants SET status = 'active'")
     done = furnished("tenant", "follow", "aurora", "Northwind", "--json")
     assert (done.code, done.json) == (0, {"name": "Northwind", "status": "active"})
@@ -112,10 +118,10 @@ def test_following_ends_with_what_became_of_the_tenant(furnished: Run, fresh_dat
 
 def test_unknown_names_are_said(furnished: Run) -> None:
     for arguments in (
-        ("tenant", "create", "nowhere", "X"),
-        ("tenant", "suspend", "aurora", "Nobody", "--yes"),
-        ("member", "invite", "aurora", "Nobody", "a@example.org"),
-        ("member", "suspend", "aurora", "Northwind", "a@example.org"),
+        ("tenant", "create", "nowhere", "X", *WHY),
+        ("tenant", "suspend", "aurora", "Nobody", *WHY, "--yes"),
+        ("member", "invite", "aurora", "Nobody", "a@example.org", *WHY),
+        ("member", "suspend", "aurora", "Northwind", "a@example.org", *WHY),
         ("portal", "suspend", "nowhere", "--yes"),
         ("domain", "remove", "nowhere.example.org", "--yes"),
     ):
@@ -133,17 +139,17 @@ def test_a_wrong_command_line_is_exit_code_2(run: Run) -> None:
 
 
 def test_nothing_is_lost_without_a_yes(furnished: Run, rows: Any) -> None:
-    assert furnished("tenant", "suspend", "aurora", "Northwind", text="n\n").code == 1
-    assert furnished("tenant", "offboard", "aurora", "Northwind", text="Southwind\n").code == 1
+    assert furnished("tenant", "suspend", "aurora", "Northwind", *WHY, text="n\n").code == 1
+    assert furnished("tenant", "offboard", "aurora", "Northwind", *WHY, text="Southwind\n").code == 1
     assert furnished("portal", "suspend", "aurora", text="n\n").code == 1
     assert rows("SELECT status FROM tenants") == [("onboarding",)]
     assert rows("SELECT status FROM portals") == [("active",)]
 
 
 def test_suspend_and_resume(furnished: Run, rows: Any) -> None:
-    assert furnished("tenant", "suspend", "aurora", "Northwind", "--yes").code == 0
+    assert furnished("tenant", "suspend", "aurora", "Northwind", *WHY, "--yes").code == 0
     assert rows("SELECT status FROM tenants") == [("suspended",)]
-    assert furnished("tenant", "resume", "aurora", "Northwind").code == 0
+    assert furnished("tenant", "resume", "aurora", "Northwind", *WHY).code == 0
     assert rows("SELECT status FROM tenants") == [("onboarding",)]
 
 
@@ -155,7 +161,9 @@ def test_an_invited_member_can_sign_in_and_be_signed_out(
     from platforma.authentication.service import Browser
     from platforma.settings import SessionSettings, SignInLimit
 
-    invited = furnished("member", "invite", "aurora", "Northwind", "Ada@Example.org", "--role", "owner", "--json").json
+    invited = furnished(
+        "member", "invite", "aurora", "Northwind", "Ada@Example.org", *WHY, "--role", "owner", "--json"
+    ).json
     assert invited["link"] == f"http://aurora.localhost:8080/invitation/{invited['token']}"
     pepper = load_settings().pepper
     assert pepper
@@ -175,18 +183,18 @@ def test_an_invited_member_can_sign_in_and_be_signed_out(
             )
 
     asyncio.run(sign_in())
-    sessions = furnished("session", "list", "aurora", "Northwind", "--json").json
+    sessions = furnished("session", "list", "aurora", "Northwind", *WHY, "--json").json
     assert [(item["email"], item["address"]) for item in sessions] == [("ada@example.org", "192.0.2.1")]
-    assert furnished("session", "revoke", "aurora", "Northwind", "--json").json == {"revoked": 1}
-    assert furnished("session", "list", "aurora", "Northwind", "--json").json == []
-    assert furnished("member", "suspend", "aurora", "Northwind", "ada@example.org").code == 0
+    assert furnished("session", "revoke", "aurora", "Northwind", *WHY, "--json").json == {"revoked": 1}
+    assert furnished("session", "list", "aurora", "Northwind", *WHY, "--json").json == []
+    assert furnished("member", "suspend", "aurora", "Northwind", "ada@example.org", *WHY).code == 0
     assert rows("SELECT email, status FROM members") == [("ada@example.org", "suspended")]
 
 
 def test_an_email_has_one_account_at_a_portal(furnished: Run) -> None:
-    assert furnished("tenant", "create", "aurora", "Southwind").code == 0
-    assert furnished("member", "invite", "aurora", "Northwind", "ada@example.org").code == 0
-    done = furnished("member", "invite", "aurora", "Southwind", "ada@example.org")
+    assert furnished("tenant", "create", "aurora", "Southwind", *WHY).code == 0
+    assert furnished("member", "invite", "aurora", "Northwind", "ada@example.org", *WHY).code == 0
+    done = furnished("member", "invite", "aurora", "Southwind", "ada@example.org", *WHY)
     assert done.code == 1
     assert "account" in done.err
 
@@ -213,3 +221,52 @@ def test_a_database_that_is_away_is_said(run: Run, monkeypatch: pytest.MonkeyPat
     assert done.code == 1
     assert "database" in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("tenant", "create", "aurora", "X"),
+        ("tenant", "suspend", "aurora", "Northwind", "--yes"),
+        ("tenant", "resume", "aurora", "Northwind"),
+        ("tenant", "retry", "aurora", "Northwind"),
+        ("tenant", "offboard", "aurora", "Northwind", "--yes"),
+        ("tenant", "quota", "list", "aurora", "Northwind"),
+        ("tenant", "quota", "set", "aurora", "Northwind", "servers=1"),
+        ("member", "invite", "aurora", "Northwind", "a@example.org"),
+        ("member", "list", "aurora", "Northwind"),
+        ("session", "list", "aurora", "Northwind"),
+        ("session", "revoke", "aurora", "Northwind"),
+    ],
+    ids=" ".join,
+)
+def test_acts_on_a_tenant_need_a_reason(furnished: Run, rows: Any, command: tuple[str, ...]) -> None:
+    before = rows("SELECT count(*) FROM operator_audit")
+    assert furnished(*command).code == 2
+    short = furnished(*command, "--reason", "short")
+    assert short.code == 1
+    assert "8 characters" in short.err
+    assert rows("SELECT count(*) FROM operator_audit") == before
+
+
+def test_quotas_are_shown_and_changed(furnished: Run, rows: Any) -> None:
+    changed = furnished("tenant", "quota", "set", "aurora", "Northwind", "servers=7", "volume_gib=5000", *WHY, "--json")
+    assert (changed.json["servers"], changed.json["volume_gib"]) == (7, 5000)
+    assert furnished("tenant", "quota", "set", "aurora", "Northwind", "moons=7", *WHY).code == 2
+    listed = furnished("tenant", "quota", "list", "aurora", "Northwind", *WHY).out
+    assert "GiB of volumes" in listed
+    assert "5000" in listed
+    assert ("quota.change", "a test of it") in rows("SELECT action, reason FROM operator_audit")
+
+
+def test_an_unknown_session_is_an_error(furnished: Run, rows: Any) -> None:
+    unknown = "00000000-0000-7000-8000-000000000000"
+    done = furnished("session", "revoke", "aurora", "Northwind", "--session", unknown, *WHY)
+    assert done.code == 1
+    assert unknown in done.err
+    assert ("session.revoke",) not in rows("SELECT action FROM operator_audit")
+
+
+def test_moments_are_written_in_utc(furnished: Run) -> None:
+    (tenant,) = furnished("tenant", "list", "--json").json
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", tenant["created_at"])

@@ -5,6 +5,7 @@ import getpass
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn, TypeVar
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from platforma.database.database import Database
 from platforma.database.engine import DatabaseUrlError
 from platforma.kit.problems import Problem
 from platforma.operator.routes import Acting
+from platforma.operator.schemas import Act
 from platforma.operator.service import OperatorPrincipal
 from platforma.settings import Settings, SettingsError, load_settings, need
 from platforma.tenants.service import OperatorAct
@@ -31,6 +33,10 @@ Reason = Annotated[
     str | None, typer.Option(help="Why; kept in the operators' and the tenant's audit log. [default: who runs this]")
 ]
 
+TenantReason = Annotated[
+    str, typer.Option("--reason", help="Why; kept in the operators' and the tenant's audit log. 8 characters or more.")
+]
+
 _NO_ACCOUNT = UUID(int=0)
 """On the command line an operator is an account of the system, not of the plane."""
 
@@ -41,6 +47,8 @@ _err = Console(stderr=True, soft_wrap=True)
 def act(reason: str | None) -> OperatorAct:
     """Return who acts, and why, for the audit logs."""
     account = getpass.getuser()
+    if reason is not None:
+        reason = checked(Act, reason=reason).reason
     return OperatorAct(actor=f"{account} (command line)", reason=reason or f"command line, by {account}")
 
 
@@ -96,7 +104,7 @@ def checked(model: type[Wanted], **values: Any) -> Wanted:
 def show(result: Any, as_json: bool, words: str | Callable[[], str]) -> None:
     """Print a result, as JSON or in words."""
     if as_json:
-        typer.echo(json.dumps(result, default=str))
+        typer.echo(json.dumps(result, default=_plain))
     else:
         typer.echo(words if isinstance(words, str) else words())
 
@@ -105,7 +113,7 @@ def show_table(rows: Iterable[Mapping[str, Any]], columns: list[str], as_json: b
     """Print rows, as JSON or as a table; `empty` says what to do when there are none."""
     listed = [dict(row) for row in rows]
     if as_json:
-        typer.echo(json.dumps(listed, default=str))
+        typer.echo(json.dumps(listed, default=_plain))
     elif not listed:
         typer.echo(empty)
     else:
@@ -113,8 +121,15 @@ def show_table(rows: Iterable[Mapping[str, Any]], columns: list[str], as_json: b
         for column in columns:
             table.add_column(column.replace("_", " "), overflow="fold")
         for row in listed:
-            table.add_row(*("" if row.get(column) is None else str(row[column]) for column in columns))
+            table.add_row(*("" if row.get(column) is None else str(_plain(row[column])) for column in columns))
         _out.print(table)
+
+
+def _plain(value: object) -> str:
+    """Return a value as text; moments in UTC, as ISO 8601 has them."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return str(value)
 
 
 def confirm(question: str, *, is_sure: bool) -> None:

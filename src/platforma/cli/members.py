@@ -6,7 +6,7 @@ import typer
 from sqlalchemy import select
 
 from platforma.authentication.permissions import Role
-from platforma.cli.console import Json, Reason, act, fail, operator_database, run, settings, show, show_table
+from platforma.cli.console import Json, TenantReason, act, fail, operator_database, run, settings, show, show_table
 from platforma.cli.tenants import PortalName, TenantName
 from platforma.database.database import Database
 from platforma.portal.models import Domain
@@ -25,7 +25,8 @@ def invite_member(
     email: Email,
     name: Annotated[str, typer.Option(help="The person's name. [default: the e-mail]")] = "",
     role: Annotated[Role, typer.Option(help="What the person may do.")] = Role.MEMBER,
-    reason: Reason = None,
+    *,
+    reason: TenantReason,
     as_json: Json = False,
 ) -> None:
     """Invite a person, and print the link with which the person sets a password: once, within a week."""
@@ -60,7 +61,7 @@ def invite_member(
 
 
 @app.command("list")
-def list_members(portal: PortalName, tenant: TenantName, reason: Reason = None, as_json: Json = False) -> None:
+def list_members(portal: PortalName, tenant: TenantName, *, reason: TenantReason, as_json: Json = False) -> None:
     """List the members of a tenant."""
 
     async def work() -> list[dict[str, object]]:
@@ -79,7 +80,7 @@ def list_members(portal: PortalName, tenant: TenantName, reason: Reason = None, 
 
 @app.command("suspend")
 def suspend_member(
-    portal: PortalName, tenant: TenantName, email: Email, reason: Reason = None, as_json: Json = False
+    portal: PortalName, tenant: TenantName, email: Email, *, reason: TenantReason, as_json: Json = False
 ) -> None:
     """Sign a member out at once, and let the member in no more."""
     _change(portal, tenant, email, reason, is_suspended=True)
@@ -88,7 +89,7 @@ def suspend_member(
 
 @app.command("resume")
 def resume_member(
-    portal: PortalName, tenant: TenantName, email: Email, reason: Reason = None, as_json: Json = False
+    portal: PortalName, tenant: TenantName, email: Email, *, reason: TenantReason, as_json: Json = False
 ) -> None:
     """Let a suspended member sign in again."""
     _change(portal, tenant, email, reason, is_suspended=False)

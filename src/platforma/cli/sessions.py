@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from platforma.authentication.models import Session
 from platforma.authentication.schemas import describe_device
-from platforma.cli.console import Json, Reason, act, operator_database, run, show, show_table
+from platforma.cli.console import Json, TenantReason, act, operator_database, run, show, show_table
 from platforma.cli.tenants import PortalName, TenantName
 from platforma.tenants import service
 from platforma.tenants.models import Member
@@ -17,7 +17,7 @@ app = typer.Typer(help="Sessions of a tenant's members.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_sessions(portal: PortalName, tenant: TenantName, reason: Reason = None, as_json: Json = False) -> None:
+def list_sessions(portal: PortalName, tenant: TenantName, *, reason: TenantReason, as_json: Json = False) -> None:
     """List the sessions of a tenant that have not been revoked."""
 
     async def work() -> list[dict[str, object]]:
@@ -51,7 +51,8 @@ def revoke_sessions(
     tenant: TenantName,
     email: Annotated[str | None, typer.Option(help="Only this member's.")] = None,
     session: Annotated[UUID | None, typer.Option(help="Only this session.")] = None,
-    reason: Reason = None,
+    *,
+    reason: TenantReason,
     as_json: Json = False,
 ) -> None:
     """End sessions on their very next request: all of a tenant, a member's, or one."""

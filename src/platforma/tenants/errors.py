@@ -33,3 +33,8 @@ class SignInNameTaken(Conflict):
 class WrongTenantStatus(Conflict):
     type = "wrong-tenant-status"
     title = "The tenant is in no state for this"
+
+
+class UnknownSession(NotFound):
+    type = "unknown-session"
+    title = "There is no such session"

@@ -25,6 +25,7 @@ from platforma.tenants.errors import (
     SignInNameTaken,
     UnknownMember,
     UnknownPortal,
+    UnknownSession,
     UnknownTenant,
     WrongTenantStatus,
 )
@@ -190,11 +191,17 @@ async def resume_member(database: Database, act: OperatorAct, tenant_id: UUID, w
 async def revoke_sessions(
     database: Database, act: OperatorAct, tenant_id: UUID, *, email: str | None = None, session_id: UUID | None = None
 ) -> int:
-    """End sessions on their next request: all of the tenant, one member's, or one; return how many ended."""
+    """End sessions on their next request: all of the tenant, one member's, or one; return how many ended.
+
+    Raises UnknownTenant, UnknownMember or UnknownSession.
+    """
     target = email or (str(session_id) if session_id else None)
     async with _opened(database, act, tenant_id, "session.revoke", target) as session:
         member_id = (await _get_member(session, email)).id if email is not None else None
-        return await _end_sessions(session, member_id=member_id, session_id=session_id)
+        ended = await _end_sessions(session, member_id=member_id, session_id=session_id)
+        if session_id is not None and not ended:
+            raise UnknownSession(f"There is no live session {session_id}.")
+        return ended
 
 
 async def retry_onboarding(database: Database, act: OperatorAct, tenant_id: UUID) -> None:
