@@ -26,7 +26,7 @@ from platforma.kubernetes import kubeconfig_pages
 from platforma.kubernetes import pages as kubernetes_pages
 from platforma.kubernetes.kubeconfig_endpoints import kubeconfigs
 from platforma.network import endpoints as network
-from platforma.network import floating_ip_pages, port_pages, router_pages, security_group_pages
+from platforma.network import floating_ip_pages, port_pages, router_pages, security_group_pages, topology_pages
 from platforma.network import pages as network_pages
 from platforma.network.floating_ip_endpoints import floating_ips, ports
 from platforma.network.security_group_endpoints import security_groups
@@ -83,6 +83,7 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     erasure_pages.erasures,
     kubernetes_pages.namespaces,
     kubeconfig_pages.kubeconfigs,
+    topology_pages.topology,
     network_pages.networks,
     router_pages.routers,
     floating_ip_pages.floating_ips,

@@ -16,7 +16,7 @@ from platforma.kit.problems import NotFound
 from platforma.network import service
 from platforma.network.endpoints import Reads, Writes
 from platforma.network.models import Network, Router, Subnet
-from platforma.network.schemas import NameChange, NetworkCreate, SubnetChange, SubnetCidr, SubnetCreate
+from platforma.network.schemas import Ipv6Mode, NameChange, NetworkCreate, SubnetChange, SubnetCidr, SubnetCreate
 from platforma.operations.latest import find_latest_operation, find_running_operations
 from platforma.operations.resources import get_resource
 from platforma.portal.forms import FormInput, Ticked
@@ -45,6 +45,7 @@ class SubnetForm(FormInput):
     name: Name | None = None
     cidr: SubnetCidr = Field(examples=["10.20.0.0/24"])
     has_dhcp: Ticked = False
+    ipv6_mode: Ipv6Mode | None = None
     router_id: UUID | None = None
 
 

@@ -57,6 +57,7 @@ NAVIGATION = (
     Group(
         "Network",
         (
+            Entry("Topology", "/topology", "ship-wheel", Permission.NETWORKS_READ),
             Entry("Networks", "/networks", "network", Permission.NETWORKS_READ),
             Entry("Routers", "/routers", "router", Permission.NETWORKS_READ),
             Entry("Floating IPs", "/floating-ips", "globe", Permission.NETWORKS_READ),
