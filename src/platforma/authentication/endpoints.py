@@ -95,7 +95,7 @@ async def change_password(
     """Change your password. Your other sessions end, and this one gets a new token."""
     token = read_cookie(request.scope["headers"], SESSION_COOKIE) or ""
     new_token = await authenticator.change_password(
-        host=request.state.host, token=token, present=body.present_password, new=body.new_password
+        host=request.state.host, token=token, me=me, present=body.present_password, new=body.new_password
     )
     response.headers["set-cookie"] = set_cookie(SESSION_COOKIE, new_token)
 

@@ -115,6 +115,7 @@ async def change_password(
     token = await authenticator.change_password(
         host=request.state.host,
         token=read_cookie(request.scope["headers"], SESSION_COOKIE) or "",
+        me=me,
         present=form.present_password,
         new=form.new_password,
     )

@@ -13,10 +13,12 @@ import hashlib
 import hmac
 import os
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from argon2.low_level import Type, hash_secret_raw
 
+from platforma.authentication.guessing import describe_guess
 from platforma.kit.problems import Invalid
 
 SALT_BYTES = 16
@@ -55,7 +57,7 @@ class PasswordStretcher:
             return await asyncio.to_thread(self._stretch, password, salt)
 
     async def make(self, password: str) -> NewPassword:
-        """Return what the gate keeps of a new password; raises Invalid if it is too short or too long."""
+        """Return what the gate keeps of a new password; raises Invalid if it is none to have."""
         check_password(password)
         salt = os.urandom(SALT_BYTES)
         return NewPassword(salt, hashlib.sha256(await self.stretch(password, salt)).digest())
@@ -74,13 +76,16 @@ class PasswordStretcher:
         )
 
 
-def check_password(password: str) -> None:
-    """Raise Invalid unless a new password has a length that OWASP ASVS 6.2.1 asks for."""
+def check_password(password: str, *, own: Iterable[str] = (), field: str = "password") -> None:
+    """Raise Invalid unless a new password is long enough (OWASP ASVS 6.2.1) and not easily guessed (6.2.4).
+
+    `own` is what everybody knows of its owner; `field` is where the password was given.
+    """
+    wrong = describe_guess(password[:MAXIMUM_LENGTH], own)
     if not MINIMUM_LENGTH <= len(password) <= MAXIMUM_LENGTH:
-        raise Invalid(
-            f"A password has {MINIMUM_LENGTH} to {MAXIMUM_LENGTH} characters. A sentence is a good one.",
-            errors=[{"where": "body.password", "detail": "Wrong length."}],
-        )
+        wrong = f"A password has {MINIMUM_LENGTH} to {MAXIMUM_LENGTH} characters."
+    if wrong is not None:
+        raise Invalid(errors=[{"where": f"body.{field}", "detail": f"{wrong} A sentence is a good one."}])
 
 
 def normalize_email(email: str) -> str:

@@ -113,12 +113,13 @@ class Authenticator:
         if token is not None:
             await self._database.call_gate("close_session", token=token, host=host)
 
-    async def change_password(self, *, host: str, token: str, present: str, new: str) -> str:
+    async def change_password(self, *, host: str, token: str, me: Principal, present: str, new: str) -> str:
         """Change the member's password; all sessions end but this, which goes on under the returned token.
 
-        Raises NotSignedIn, Invalid for a wrong present password, or PasswordsThrottled.
+        Raises NotSignedIn, Invalid for a wrong present password or a bad new one, or PasswordsThrottled.
         """
-        check_password(new)
+        own = (me.email, me.name, me.tenant_name, *await self._names_of(host))
+        check_password(new, own=own, field="new_password")
         begun = await self._database.call_gate(
             "begin_password_change",
             token=token,
@@ -151,6 +152,10 @@ class Authenticator:
             raise Invalid(errors=_WRONG_PASSWORD)
         return new_session_token
 
+    async def _names_of(self, host: str) -> tuple[str, ...]:
+        portal = await self._database.call_gate("find_portal", host=host)
+        return (portal.name, portal.title, host) if portal is not None else ()
+
     async def find_invitation(self, *, host: str, token: str) -> Invited:
         """Return whom an invitation is for; raises InvitationInvalid."""
         row = await self._database.call_gate("find_invitation", token=token, host=host)
@@ -160,8 +165,8 @@ class Authenticator:
 
     async def accept_invitation(self, *, host: str, token: str, password: str) -> str:
         """Use an invitation up and set the password; return the e-mail to sign in with."""
-        check_password(password)
-        await self.find_invitation(host=host, token=token)  # strangers' guesses are not worth a stretching
+        invited = await self.find_invitation(host=host, token=token)  # strangers' guesses are not worth a stretching
+        check_password(password, own=(invited.email, invited.name, invited.tenant_name, *await self._names_of(host)))
         made = await self._stretcher.make(password)
         row = await self._database.call_gate(
             "accept_invitation", token=token, host=host, new_salt=made.salt, new_verifier=made.verifier

@@ -23,11 +23,14 @@ from platforma.api.problems import (
     describe_database_error,
     tell_when_to_retry,
 )
+from platforma.api.routes import database_of
+from platforma.authentication.cookies import SESSION_COOKIE, read_cookie
 from platforma.authentication.passages import SIGN_IN, is_safe_path
 from platforma.database.errors import NotBoundError
 from platforma.kit.problems import Forbidden, Invalid, NotFound, NotSignedIn, Problem
 from platforma.portal.branding import UnknownPortal, find_portal
 from platforma.portal.forms import Submission, describe_errors, describe_problem
+from platforma.portal.notices import leave_notice
 from platforma.portal.rendering import render, render_text
 from platforma.portal.routes import form_page_of
 
@@ -82,7 +85,7 @@ async def answer_problem(request: Request, problem: Problem, errors: dict[str, s
         except (DBAPIError, PoolTimeout):
             portal = None
     if isinstance(problem, NotSignedIn):
-        return _to_sign_in(request)
+        return await _tell_why(request, _to_sign_in(request))
     if portal is not None and not isinstance(problem, NotFound | Forbidden):
         page = form_page_of(request.scope.get("endpoint"))
         if page is not None and request.method == "POST":
@@ -109,6 +112,19 @@ def _to_sign_in(request: Request) -> Response:
     if is_fragment:
         return Response(status_code=401, headers={"HX-Redirect": target})
     return RedirectResponse(target, status_code=303)
+
+
+async def _tell_why(request: Request, response: Response) -> Response:
+    """Have the sign-in page say why a session has ended, to whoever holds its token."""
+    token = read_cookie(request.scope["headers"], SESSION_COOKIE)
+    if token is not None:
+        try:
+            row = await database_of(request).call_gate("find_end", token=token, host=request.state.host)
+        except (DBAPIError, PoolTimeout):
+            return response
+        if row is not None and row[0] is not None:
+            leave_notice(response, f"session-{row[0]}")
+    return response
 
 
 async def show_form_again(request: Request, page: str, problem: Problem, errors: dict[str, str]) -> Response:

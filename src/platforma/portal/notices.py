@@ -13,6 +13,10 @@ COOKIE = "__Host-platforma-notice"
 
 NOTICES = {
     "signed-out": "You have signed out.",
+    "session-revoked": "This session was ended: you signed out elsewhere, or somebody ended it. Sign in again.",
+    "session-idle": "You were signed out because nothing was done for a while. Sign in again.",
+    "session-expired": "This session has lasted as long as one may. Sign in again.",
+    "session-suspended": "You were signed out: your account or your organisation is suspended. Ask its owner.",
     "password-set": "Your password is set. Sign in with it.",
     "password-changed": "Your password is changed, and all your other sessions have ended.",
     "session-ended": "That session has ended.",
@@ -38,10 +42,15 @@ def see_other(location: str, *, notice: str | None = None) -> Response:
     """Send the browser on with GET (RFC 9110, 303), with a notice for the page that it comes to."""
     response = RedirectResponse(location, status_code=303)
     if notice is not None:
-        if notice not in NOTICES:
-            raise KeyError(f"There is no notice {notice!r}.")
-        response.headers.append("set-cookie", f"{set_cookie(COOKIE, notice)}; Max-Age=60")
+        leave_notice(response, notice)
     return response
+
+
+def leave_notice(response: Response, notice: str) -> None:
+    """Have the next page show a notice."""
+    if notice not in NOTICES:
+        raise KeyError(f"There is no notice {notice!r}.")
+    response.headers.append("set-cookie", f"{set_cookie(COOKIE, notice)}; Max-Age=60")
 
 
 def take_notice(request: Request, response_headers: list[str]) -> str | None:

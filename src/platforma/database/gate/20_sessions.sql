@@ -222,6 +222,23 @@ BEGIN
 END
 $$;
 
+-- Why a session of this host's portal has ended, for whoever holds its token. NULL for any other token, and while it lives.
+CREATE OR REPLACE FUNCTION gate.find_end(token text, host text) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE
+        WHEN m.status <> 'active' OR t.status NOT IN ('onboarding', 'active', 'offboarding') THEN 'suspended'
+        WHEN s.revoked_at IS NOT NULL THEN 'revoked'
+        WHEN s.expires_at <= now() THEN 'expired'
+        WHEN s.last_seen_at + make_interval(secs => s.idle_seconds) <= now() THEN 'idle' END
+    FROM gate.session_tokens k
+    JOIN public.sessions s ON s.tenant_id = k.tenant_id AND s.id = k.session_id
+    JOIN public.members m ON m.tenant_id = s.tenant_id AND m.id = s.member_id
+    JOIN public.tenants t ON t.id = s.tenant_id
+    JOIN public.domains d ON d.portal_id = s.portal_id AND d.host = find_end.host
+    WHERE k.token_hash = sha256(convert_to(find_end.token, 'UTF8'))
+$$;
+
 -- Signs out: whoever holds the token may end its session, at the session's own portal.
 CREATE OR REPLACE FUNCTION gate.close_session(token text, host text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

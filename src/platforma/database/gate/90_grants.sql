@@ -6,7 +6,7 @@ GRANT EXECUTE ON FUNCTION gate.current_tenant()
     TO platforma_portal, platforma_worker, platforma_provisioner, platforma_operator;
 
 GRANT EXECUTE ON FUNCTION
-    gate.find_portal, gate.begin_sign_in, gate.sign_in, gate.open_session, gate.close_session,
+    gate.find_portal, gate.begin_sign_in, gate.sign_in, gate.open_session, gate.close_session, gate.find_end,
     gate.begin_password_change, gate.is_present_password, gate.change_password, gate.find_invitation, gate.accept_invitation
     TO platforma_portal;
 GRANT EXECUTE ON FUNCTION gate.open_operation, gate.reap_jobs TO platforma_worker, platforma_provisioner;
