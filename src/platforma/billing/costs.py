@@ -1,13 +1,17 @@
 """What a tenant's usage costs: in a month so far, by resource, and where it is heading."""
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
+from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import or_, select
 
-from platforma.billing.metering import MICROSECONDS, Period, find_uses
+from platforma.billing.metering import MICROSECOND, MICROSECONDS, Period, Use, find_uses
 from platforma.billing.models import Discount
 from platforma.billing.rating import Book, ItemPrice, Rated, Reduction, month_of, rate
 from platforma.database.tenant_session import TenantSession
@@ -22,6 +26,39 @@ class Costs:
     currency: str | None
     rated: Rated
     forecast: int
+    days: tuple["Day", ...] = ()
+
+    @property
+    def by_resource(self) -> list["ResourceCost"]:
+        """What each resource costs, the dearest first."""
+        summed: dict[UUID, ResourceCost] = {}
+        for line in self.rated.lines:
+            before = summed.get(line.resource_id)
+            amount = line.amount + (before.amount if before else 0)
+            labels = dict.fromkeys([*(before.labels if before else ()), line.label])
+            summed[line.resource_id] = ResourceCost(
+                line.resource_kind, line.resource_id, line.resource_name, tuple(labels), amount
+            )
+        return sorted(summed.values(), key=lambda cost: (-cost.amount, cost.name, cost.id.bytes))
+
+
+@dataclass(frozen=True)
+class Day:
+    """What a day (UTC) has cost. The days of a month sum up to its lines."""
+
+    begins: datetime
+    amount: int
+
+
+@dataclass(frozen=True)
+class ResourceCost:
+    """What a resource costs in a month."""
+
+    kind: str
+    id: UUID
+    name: str
+    labels: tuple[str, ...]
+    amount: int
 
 
 class _Price(BaseModel):
@@ -52,7 +89,43 @@ async def find_costs(session: TenantSession, moment: datetime, *, now: datetime)
     if month.begins < until < month.ends:
         onward = await find_uses(session, month)
         forecast = rate(onward, books, reductions, month).net
-    return Costs(month, until, currency_of(books, until), rated, forecast)
+    return Costs(
+        month, until, currency_of(books, until), rated, forecast, tuple(spread(uses, rated, month.begins, until))
+    )
+
+
+def spread(uses: Sequence[Use], rated: Rated, begins: datetime, until: datetime) -> Iterator[Day]:
+    """Spread the lines of a month over its days, as the units were used; for people to look at.
+
+    A change of price within the month is spread evenly. What is rounded on one day is made up for on the next.
+    """
+    amounts: dict[tuple[UUID, str], int] = defaultdict(int)
+    units: dict[tuple[UUID, str], int] = defaultdict(int)
+    for line in rated.lines:
+        amounts[line.resource_id, line.item] += line.amount
+        units[line.resource_id, line.item] += line.unit_microseconds
+    total, told = Fraction(0), 0
+    while begins < until:
+        ends = begins + timedelta(days=1)
+        for use in uses:
+            key = use.resource_id, use.item
+            if units.get(key):
+                total += Fraction(amounts[key] * _units_in(use, begins, ends), units[key])
+        if ends >= until:
+            total = Fraction(rated.net)
+        amount = round(total) - told
+        told += amount
+        yield Day(begins, amount)
+        begins = ends
+
+
+def _units_in(use: Use, begins: datetime, ends: datetime) -> int:
+    if use.begins == use.ends:
+        return use.unit_microseconds if begins <= use.begins < ends else 0
+    inside = Period(begins, ends).overlap(use.begins, use.ends)
+    if inside is None:
+        return 0
+    return use.unit_microseconds * ((inside[1] - inside[0]) // MICROSECOND) // ((use.ends - use.begins) // MICROSECOND)
 
 
 async def find_books(session: TenantSession) -> list[Book]:

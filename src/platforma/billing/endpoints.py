@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
@@ -9,15 +10,21 @@ from platforma.api.csv_files import csv_response
 from platforma.api.lists import Page
 from platforma.api.routes import Reading, TenantRoute, Writing, may_read, may_write
 from platforma.authentication.permissions import Permission
+from platforma.billing import budgets
 from platforma.billing.costs import Costs, find_books, find_costs
 from platforma.billing.errors import NoDetails
 from platforma.billing.schemas import (
     BillingDetailsIn,
     BillingDetailsOut,
+    BillingEventOut,
+    BudgetCreate,
+    BudgetOut,
     CostLineOut,
     CostsOut,
+    DayOut,
     MonthQuery,
     PriceBookOut,
+    ResourceCostOut,
 )
 from platforma.billing.service import change_details
 from platforma.billing.terms import find_details
@@ -68,6 +75,30 @@ async def change_billing_details(body: BillingDetailsIn, writing: Writes) -> Bil
     return BillingDetailsOut.model_validate(await change_details(writing.session, writing.principal, body))
 
 
+@billing.get("/budgets")
+async def list_budgets(reading: Reads) -> Page[BudgetOut]:
+    """The budgets."""
+    return Page(items=[BudgetOut.model_validate(row) for row in await budgets.list_budgets(reading.session)])
+
+
+@billing.post("/budgets", status_code=201)
+async def create_budget(body: BudgetCreate, writing: Writes) -> BudgetOut:
+    """Say how much a month may cost before it is written down that it has."""
+    return BudgetOut.model_validate(await budgets.create_budget(writing.session, writing.principal, body))
+
+
+@billing.delete("/budgets/{budget_id}", status_code=204)
+async def delete_budget(budget_id: UUID, writing: Writes) -> None:
+    """Remove a budget."""
+    await budgets.delete_budget(writing.session, writing.principal, budget_id)
+
+
+@billing.get("/events")
+async def list_billing_events(reading: Reads) -> Page[BillingEventOut]:
+    """The last fifty things that happened to your bills, the newest first."""
+    return Page(items=[BillingEventOut.model_validate(row) for row in await budgets.list_events(reading.session)])
+
+
 def costs_out(costs: Costs) -> CostsOut:
     """Describe the costs of a month."""
     return CostsOut(
@@ -77,6 +108,8 @@ def costs_out(costs: Costs) -> CostsOut:
         currency=costs.currency,
         net=costs.rated.net,
         forecast=costs.forecast,
+        days=[DayOut.model_validate(day) for day in costs.days],
+        resources=[ResourceCostOut.model_validate(cost) for cost in costs.by_resource],
         lines=[line_out(line) for line in costs.rated.lines],
         unpriced=list(costs.rated.unpriced),
     )

@@ -52,3 +52,13 @@ class NotFromStripe(Problem):
     status = 400
     type = "bad-signature"
     title = "This was not signed by Stripe, or too long ago"
+
+
+class BudgetExists(Conflict):
+    type = "budget-exists"
+    title = "There is a budget of that name already"
+
+
+class KeyTaken(Conflict):
+    type = "key-taken"
+    title = "Something else was done under this key"

@@ -122,6 +122,7 @@ class Invoice(TenantOwned):
         DatabaseRole.WORKER: ("SELECT", "INSERT", update_of("credited", "paid", "status")),
         DatabaseRole.OPERATOR: ("SELECT", "INSERT", update_of("credited", "paid", "status")),
     }
+    __gate_reads__ = True
     __outlives_tenant__ = True
     __table_args__ = (
         UniqueConstraint("tenant_id", "number"),

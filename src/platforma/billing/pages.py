@@ -1,5 +1,7 @@
 """Pages of billing: what a month costs, invoices, and whom they are made out to."""
 
+from datetime import datetime
+from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
@@ -8,14 +10,17 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from platforma.api.fields import Name
 from platforma.authentication.schemas import Email
-from platforma.billing import service
+from platforma.billing import budgets, service
 from platforma.billing.costs import find_costs
 from platforma.billing.endpoints import Reads, Writes
 from platforma.billing.invoice_models import InvoiceStatus
 from platforma.billing.invoicing import get_account
-from platforma.billing.money import in_words
+from platforma.billing.metering import MICROSECOND
+from platforma.billing.money import exponent_of, in_words
+from platforma.billing.payment_models import BillingEvent
 from platforma.billing.payments import list_payments
-from platforma.billing.schemas import BillingDetailsIn, InvoiceQuery, MonthQuery
+from platforma.billing.rating import month_of
+from platforma.billing.schemas import BillingDetailsIn, BudgetCreate, InvoiceQuery, MonthQuery
 from platforma.billing.terms import find_details
 from platforma.kit.clock import utc_now
 from platforma.kit.problems import Invalid
@@ -73,6 +78,43 @@ class DetailsForm(FormInput):
             raise Invalid(errors=[_field_error(item["loc"], item["msg"]) for item in error.errors()]) from error
 
 
+class BudgetForm(FormInput):
+    """How much a month may cost, in the currency's major unit."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Everything", "amount": "100"}]})
+
+    name: Name
+    amount: Annotated[Decimal, Field(ge=1, le=10**12, max_digits=15, decimal_places=2)]
+
+
+_EVENTS = {
+    "payment_succeeded": "An invoice was paid.",
+    "payment_failed": "A payment failed.",
+    "payment_requires_action": "Your bank wants a payment to be confirmed.",
+    "reminder": "An invoice is overdue.",
+    "suspended": "Nothing can be changed until the overdue invoices are paid.",
+    "reinstated": "Everything can be changed again.",
+    "refund_failed": "A refund failed. Your provider looks after it.",
+    "differs": "Stripe and your provider differ. Your provider looks after it.",
+    "rejected": "An answer of Stripe was rejected. Your provider looks after it.",
+}
+
+
+def describe_event(event: BillingEvent) -> str:
+    """Say in a sentence what happened."""
+    if event.kind == "budget":
+        return f"{event.details['threshold']} % of the budget {event.details['name']} are used."
+    return _EVENTS.get(event.kind, event.kind)
+
+
+def _months_around(shown: datetime, now: datetime) -> dict[str, str]:
+    """Return the addresses of the month before the one that is shown, and of the one after it if it has begun."""
+    month = month_of(shown)
+    before = month_of(month.begins - MICROSECOND).begins
+    links = {"before": f"{before:%Y-%m}"}
+    return links | ({"after": f"{month.ends:%Y-%m}"} if month.ends <= now else {})
+
+
 def _field_error(place: tuple[int | str, ...], message: str) -> dict[str, str]:
     name = str(place[0]) if place else "vat_number"
     return {"where": f"body.{name}", "detail": message.removeprefix("Value error, ")}
@@ -88,8 +130,40 @@ async def show_billing(request: Request, query: Annotated[MonthQuery, Query()], 
         reading,
         costs=await find_costs(reading.session, query.moment(now), now=now),
         account=await get_account(reading.session),
+        budgets=await budgets.list_budgets(reading.session),
+        events=await budgets.list_events(reading.session, limit=8),
+        describe=describe_event,
+        months=_months_around(query.moment(now), now),
         money=in_words,
     )
+
+
+@billing.get("/budgets")
+async def show_budgets(request: Request, reading: Reads) -> Response:
+    """The budgets, and the form for another."""
+    now = utc_now()
+    costs = await find_costs(reading.session, now, now=now)
+    rows = await budgets.list_budgets(reading.session)
+    return render(request, "billing/budgets.html", reading, rows=rows, costs=costs, money=in_words)
+
+
+@billing.post("/budgets")
+@shown_on("/billing/budgets")
+async def create_budget(form: Annotated[BudgetForm, Form()], writing: Writes) -> Response:
+    """Make a budget."""
+    now = utc_now()
+    costs = await find_costs(writing.session, now, now=now)
+    wanted = BudgetCreate(name=form.name, amount=int(form.amount * 10 ** exponent_of(costs.currency or "")))
+    await budgets.create_budget(writing.session, writing.principal, wanted)
+    return see_other("/billing/budgets", notice="budget-made")
+
+
+@billing.post("/budgets/{budget_id}/delete")
+@shown_on("/billing/budgets")
+async def delete_budget(budget_id: UUID, writing: Writes) -> Response:
+    """Remove a budget."""
+    await budgets.delete_budget(writing.session, writing.principal, budget_id)
+    return see_other("/billing/budgets", notice="budget-removed")
 
 
 @billing.get("/details")

@@ -38,7 +38,7 @@ async def get_payment_setup(setup_id: UUID, request: Request, writing: Writes) -
 @payment_methods.post("/setups/{setup_id}/finish", status_code=202)
 async def finish_payment_setup(setup_id: UUID, request: Request, writing: Writes) -> PaymentSetupOut:
     """Have it seen what became of it at Stripe."""
-    return _setup_out(request, await service.finish_setup(writing.session, setup_id))
+    return _setup_out(request, await service.finish_setup(writing.session, writing.principal, setup_id))
 
 
 @payment_methods.post("/{payment_method_id}/default")

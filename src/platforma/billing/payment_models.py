@@ -123,6 +123,7 @@ class Payment(Touched, TenantOwned):
         DatabaseRole.PORTAL: ("SELECT", "INSERT", update_of("looked_at", "updated_at")),
         DatabaseRole.OPERATOR: READ,
     }
+    __gate_reads__ = True
     __outlives_tenant__ = True
     __restrictions__ = (
         Restriction(

@@ -71,7 +71,7 @@ async def show_payment_setup(setup_id: UUID, request: Request, writing: Writes) 
 @shown_on("/payment-methods/setups/{setup_id}")
 async def finish_payment_setup(setup_id: UUID, writing: Writes) -> Response:
     """Have it seen what became of it at Stripe."""
-    await service.finish_setup(writing.session, setup_id)
+    await service.finish_setup(writing.session, writing.principal, setup_id)
     return see_other("/payment-methods", notice="card-requested")
 
 
@@ -123,7 +123,7 @@ async def show_payment(payment_id: UUID, request: Request, writing: Writes) -> R
 @shown_on("/payments/{payment_id}")
 async def finish_payment(payment_id: UUID, writing: Writes) -> Response:
     """Have it seen what became of a payment at Stripe."""
-    payment = await service.finish_payment(writing.session, payment_id)
+    payment = await service.finish_payment(writing.session, writing.principal, payment_id)
     return see_other(f"/invoices/{payment.invoice_id}", notice="payment-requested")
 
 

@@ -52,10 +52,11 @@ async def get_setup(session: TenantSession, setup_id: UUID) -> PaymentSetup:
     return setup
 
 
-async def finish_setup(session: WriteSession, setup_id: UUID) -> PaymentSetup:
+async def finish_setup(session: WriteSession, principal: Principal, setup_id: UUID) -> PaymentSetup:
     """Have a worker see what became of the adding of a card; raises NotFound."""
     setup = await get_setup(session, setup_id)
     setup.looked_at = None
+    session.add(AuditEvent(actor=principal.email, action="payment_method.confirm", target=str(setup_id)))
     await wake_account(session)
     await session.refresh(setup)
     return setup
@@ -120,10 +121,11 @@ async def request_payment(session: WriteSession, principal: Principal, invoice_i
     return payment
 
 
-async def finish_payment(session: WriteSession, payment_id: UUID) -> Payment:
+async def finish_payment(session: WriteSession, principal: Principal, payment_id: UUID) -> Payment:
     """Have a worker see what became of a payment that the bank asked the member about; raises NotFound."""
     payment = await get_payment(session, payment_id)
     payment.looked_at = None
+    session.add(AuditEvent(actor=principal.email, action="payment.confirm", target=str(payment_id)))
     await wake_account(session)
     await session.refresh(payment)
     return payment

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from platforma.api.fields import Input, Name, Output
+from platforma.api.fields import Input, Integer, Name, Output
 from platforma.api.lists import ListQuery
 from platforma.authentication.schemas import Email
 from platforma.billing.invoice_models import DocumentKind, InvoiceStatus
@@ -71,6 +71,23 @@ class CostLineOut(Output):
     amount: int = Field(description="In the currency's smallest unit, after the discount, without tax.")
 
 
+class DayOut(Output):
+    """What a day (UTC) has cost."""
+
+    begins: datetime
+    amount: int
+
+
+class ResourceCostOut(Output):
+    """What a resource costs in a month."""
+
+    kind: str
+    id: UUID
+    name: str
+    labels: list[str]
+    amount: int
+
+
 class CostsOut(Output):
     """The costs of a month so far."""
 
@@ -80,6 +97,8 @@ class CostsOut(Output):
     currency: str | None = Field(description="Null while your provider has set no prices.")
     net: int = Field(description="The sum of the lines, in the currency's smallest unit, without tax.")
     forecast: int = Field(description="What the whole month will cost if all that runs now runs on.")
+    days: list[DayOut] = Field(description="What each day has cost; they sum up to `net`.")
+    resources: list[ResourceCostOut] = Field(description="What each resource costs, the dearest first.")
     lines: list[CostLineOut]
     unpriced: list[str] = Field(description="Items in use that have no price, and cost nothing.")
 
@@ -176,3 +195,35 @@ class InvoiceRequestOut(Output):
     requested_at: datetime
     billed_until: datetime = Field(description="What was used before is on an invoice.")
     trouble: str | None = Field(description="Why none can be issued at the moment.")
+
+
+class BudgetCreate(Input):
+    """How much a month may cost, and at which shares of it an event is written."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Everything", "amount": 50000}]})
+
+    name: Name
+    amount: Integer = Field(ge=1, le=10**15, description="In the currency's smallest unit, without tax.")
+    thresholds: list[Annotated[Integer, Field(ge=1, le=1000)]] = Field(
+        default=[80, 100], min_length=1, max_length=10, description="In percent."
+    )
+
+
+class BudgetOut(Output):
+    """A budget."""
+
+    id: UUID
+    name: str
+    amount: int
+    thresholds: list[int]
+    created_at: datetime
+
+
+class BillingEventOut(Output):
+    """What happened to your bills: a reminder, a payment that failed, a budget that was reached."""
+
+    id: UUID
+    kind: str
+    invoice_id: UUID | None
+    details: dict[str, Any]
+    at: datetime

@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Connection, func
 from sqlalchemy.exc import DBAPIError
 
+from platforma.billing.budgets import watch_budgets
 from platforma.billing.collecting import (
     LOOK_AGAIN,
     Compare,
@@ -44,6 +45,7 @@ FIRST_RETRY = timedelta(seconds=5)
 TASKS_PER_TURN = 40
 PERSISTENT = (MakeCustomer, LookAtSetup, RemoveCard, LookAtPayment, LookAtRefund, Compare)
 """What would be found again at once after Stripe has refused it: the turn ends, and it is tried later."""
+BUDGETS_EVERY = timedelta(hours=1)
 LONGEST_SLEEP = timedelta(hours=6)
 STUCK_SLEEP = timedelta(minutes=10)
 """When to look again at what could not be issued, because the portal has no seller."""
@@ -168,9 +170,12 @@ async def end_turn(database: Database, turn: Turn, trouble: CloudError | None, *
         if account is None:
             return
         await dun(session, now=now)
+        has_budgets = await watch_budgets(session, now=now)
         account.lease = None
         account.stripe_trouble = str(trouble) if trouble is not None else None
         delay = time_to_next_look(account.billed_until, now)
+        if has_budgets:
+            delay = min(delay, BUDGETS_EVERY)
         if trouble is not None:
             delay = min(delay, FIRST_RETRY * 2 ** min(account.attempts - 1, 7))
             delay = max(delay, timedelta(seconds=trouble.retry_after or 0))

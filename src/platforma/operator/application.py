@@ -16,6 +16,7 @@ from platforma.kit.hosts import parse_host
 from platforma.kit.problems import NotFound
 from platforma.operator import endpoints, pages
 from platforma.operator.billing_endpoints import billing
+from platforma.operator.billing_pages import billing as billing_pages
 from platforma.operator.cluster_endpoints import clusters
 from platforma.operator.cluster_pages import clusters as cluster_pages
 from platforma.operator.console import mount_console
@@ -45,6 +46,7 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     pages.signing_in,
     pages.overview,
     pages.portals,
+    billing_pages,
     tenant_pages,
     cluster_pages,
     finding_pages,

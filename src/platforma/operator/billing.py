@@ -8,13 +8,16 @@ from sqlalchemy import func, select
 from platforma.api.lists import Page
 from platforma.billing import service
 from platforma.billing.credit_notes import issue_credit_note
-from platforma.billing.errors import NoSeller, RateExists
+from platforma.billing.errors import KeyTaken, NoSeller, RateExists
 from platforma.billing.invoice_models import BillingAccount, Invoice, Seller, TaxRate
+from platforma.billing.invoicing import get_account
+from platforma.billing.ledger import add_credit
+from platforma.billing.payment_models import CreditEntry
 from platforma.billing.schemas import InvoiceOut, InvoiceQuery
 from platforma.database.errors import NotBoundError
 from platforma.kit.clock import utc_now
 from platforma.kit.problems import Invalid
-from platforma.operator.billing_schemas import CreditNoteCreate, SellerIn, TaxRateCreate
+from platforma.operator.billing_schemas import CreditCreate, CreditNoteCreate, RevenueOut, SellerIn, TaxRateCreate
 from platforma.operator.routes import Acting
 from platforma.portal.models import Portal
 from platforma.tenants.errors import UnknownPortal, UnknownTenant
@@ -109,6 +112,52 @@ async def create_credit_note(acting: Acting, tenant_id: UUID, invoice_id: UUID, 
             for account in await session.scalars(select(BillingAccount)):
                 account.wake_at = func.now()
             return note
+    except NotBoundError as error:
+        raise UnknownTenant from error
+
+
+async def get_revenue(acting: Acting, portal_id: UUID) -> RevenueOut:
+    """Return what a portal has earned, and what could not be collected; raises UnknownPortal."""
+    async with acting.database.platform() as session:
+        if await session.get(Portal, portal_id) is None:
+            raise UnknownPortal
+    row = await acting.database.call_gate("portal_revenue", portal=portal_id)
+    assert row is not None  # noqa: S101 (it is one row, whatever there is)
+    return RevenueOut.model_validate({"months": row.months, "failures": row.failures})
+
+
+async def get_credit(acting: Acting, tenant_id: UUID, reason: str) -> list[CreditEntry]:
+    """Return what was granted to a tenant and used of it, for a reason that is written down; raises UnknownTenant."""
+    try:
+        async with acting.database.read(acting.act(reason).on(tenant_id, "credit.list")) as session:
+            return list(await session.scalars(select(CreditEntry).order_by(CreditEntry.created_at, CreditEntry.id)))
+    except NotBoundError as error:
+        raise UnknownTenant from error
+
+
+async def grant_credit(acting: Acting, tenant_id: UUID, wanted: CreditCreate) -> CreditEntry:
+    """Grant a tenant credit, which pays its next invoices; raises UnknownTenant. One key grants once."""
+    act = acting.act(wanted.reason).on(tenant_id, "credit.grant", wanted.key)
+    key = f"operator:{wanted.key}"
+    try:
+        async with acting.database.write(act) as session:
+            account = await get_account(session, for_update=True)
+            was_new = await add_credit(
+                session,
+                key,
+                wanted.amount,
+                wanted.currency,
+                reason=wanted.reason,
+                made_by=acting.operator.email,
+            )
+            entry = (await session.scalars(select(CreditEntry).where(CreditEntry.key == key))).one()
+            if not was_new and (entry.amount, entry.currency) != (wanted.amount, wanted.currency):
+                raise KeyTaken
+            if account is not None:
+                account.wake_at = func.now()
+            await session.flush()
+            await session.refresh(entry)
+            return entry
     except NotBoundError as error:
         raise UnknownTenant from error
 

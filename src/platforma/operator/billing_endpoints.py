@@ -9,7 +9,10 @@ from platforma.api.lists import Page
 from platforma.billing.schemas import InvoiceOut
 from platforma.operator import billing as service
 from platforma.operator.billing_schemas import (
+    CreditCreate,
     CreditNoteCreate,
+    CreditOut,
+    RevenueOut,
     SellerIn,
     SellerOut,
     TaxRateCreate,
@@ -17,6 +20,7 @@ from platforma.operator.billing_schemas import (
     TenantInvoicesQuery,
 )
 from platforma.operator.routes import OperatorRoute, Signed
+from platforma.operator.schemas import ReasonQuery
 
 billing = APIRouter(tags=["Billing"], route_class=OperatorRoute)
 
@@ -58,3 +62,22 @@ async def list_tenant_invoices(
 async def create_credit_note(tenant_id: UUID, invoice_id: UUID, body: CreditNoteCreate, acting: Signed) -> InvoiceOut:
     """Take an invoice back, or a part of it."""
     return InvoiceOut.model_validate(await service.create_credit_note(acting, tenant_id, invoice_id, body))
+
+
+@billing.get("/portals/{portal_id}/revenue")
+async def get_revenue(portal_id: UUID, acting: Signed) -> RevenueOut:
+    """What a portal has earned, month by month, and what could not be collected."""
+    return await service.get_revenue(acting, portal_id)
+
+
+@billing.get("/tenants/{tenant_id}/credits")
+async def list_credits(tenant_id: UUID, query: Annotated[ReasonQuery, Query()], acting: Signed) -> Page[CreditOut]:
+    """The credit of a tenant, and what it was used for."""
+    rows = await service.get_credit(acting, tenant_id, query.reason)
+    return Page(items=[CreditOut.model_validate(row) for row in rows])
+
+
+@billing.post("/tenants/{tenant_id}/credits", status_code=201)
+async def grant_credit(tenant_id: UUID, body: CreditCreate, acting: Signed) -> CreditOut:
+    """Grant a tenant credit, which pays its next invoices before a card does."""
+    return CreditOut.model_validate(await service.grant_credit(acting, tenant_id, body))

@@ -91,3 +91,57 @@ class CreditNoteCreate(Act):
     net: Integer | None = Field(
         default=None, ge=1, description="Without tax, in the currency's smallest unit; all that is left if not given."
     )
+
+
+class MonthRevenue(Output):
+    """What was invoiced in a month, less what was credited; all in the currency's smallest unit."""
+
+    month: str
+    currency: str
+    invoices: int
+    net: int
+    tax: int
+    paid: int
+    owed: int
+
+
+class FailedPayment(Output):
+    """An open invoice that could not be collected."""
+
+    tenant_id: UUID
+    tenant_name: str
+    number: str
+    amount: int | None
+    currency: str | None
+    failure: str | None
+    at: datetime
+
+
+class RevenueOut(Output):
+    """What a portal has earned by month of issue, and the last hundred payments that have failed and are still owed."""
+
+    months: list[MonthRevenue]
+    failures: list[FailedPayment]
+
+
+class CreditCreate(Act):
+    """Credit for a tenant: it pays the next invoices."""
+
+    key: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.-]+$")] = Field(
+        description="Your own; the same key grants once.", examples=["goodwill-4711"]
+    )
+    amount: Integer = Field(ge=1, le=10**12, description="In the currency's smallest unit.")
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(examples=["EUR"])
+
+
+class CreditOut(Output):
+    """A grant of credit, or, if negative, its use for an invoice."""
+
+    id: UUID
+    key: str
+    amount: int
+    currency: str
+    invoice_id: UUID | None
+    reason: str
+    made_by: str
+    created_at: datetime

@@ -33,6 +33,8 @@ NOTICES = {
     "card-default": "Invoices are collected from this card from now on.",
     "card-removed": "The card is being removed.",
     "payment-requested": "The payment is being carried out. Look again in a moment.",
+    "budget-made": "The budget is watched from now on.",
+    "budget-removed": "The budget is removed.",
     "invoice-requested": "The invoice is being made. There is none if nothing is to be paid.",
     "retry-requested": "It is being tried again.",
 }

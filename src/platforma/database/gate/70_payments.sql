@@ -58,3 +58,30 @@ BEGIN
     RETURN FOUND;
 END
 $$;
+
+-- What a portal has earned, by month of issue and currency, and which of its invoices could not be collected, the newest
+-- first. For operators: sums, numbers and reasons, and nothing of a card.
+CREATE OR REPLACE FUNCTION gate.portal_revenue(portal uuid) RETURNS TABLE (months jsonb, failures jsonb)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT
+        (SELECT coalesce(jsonb_agg(to_jsonb(m) ORDER BY m.month DESC, m.currency), '[]') FROM (
+            SELECT to_char(i.issued_at AT TIME ZONE 'UTC', 'YYYY-MM') AS month, i.currency,
+                   count(*) FILTER (WHERE i.kind = 'invoice') AS invoices,
+                   coalesce(sum(i.net) FILTER (WHERE i.kind = 'invoice'), 0)
+                     - coalesce(sum(i.net) FILTER (WHERE i.kind = 'credit_note'), 0) AS net,
+                   coalesce(sum(i.tax) FILTER (WHERE i.kind = 'invoice'), 0)
+                     - coalesce(sum(i.tax) FILTER (WHERE i.kind = 'credit_note'), 0) AS tax,
+                   coalesce(sum(i.paid), 0) AS paid,
+                   coalesce(sum(i.total - i.paid - i.credited) FILTER (WHERE i.status = 'open'), 0) AS owed
+            FROM public.invoices i JOIN public.tenants t ON t.id = i.tenant_id
+            WHERE t.portal_id = portal
+            GROUP BY 1, 2 ORDER BY 1 DESC LIMIT 36) m),
+        (SELECT coalesce(jsonb_agg(to_jsonb(f) ORDER BY f.at DESC), '[]') FROM (
+            SELECT t.id AS tenant_id, t.name AS tenant_name, i.number, p.amount, p.currency, p.failure, p.updated_at AS at
+            FROM public.payments p
+            JOIN public.invoices i ON i.tenant_id = p.tenant_id AND i.id = p.invoice_id
+            JOIN public.tenants t ON t.id = p.tenant_id
+            WHERE t.portal_id = portal AND p.status = 'failed' AND i.status = 'open'
+            ORDER BY p.updated_at DESC LIMIT 100) f)
+$$;

@@ -25,3 +25,4 @@ GRANT EXECUTE ON FUNCTION gate.bind_customer, gate.own_customer, gate.hold_tenan
 GRANT EXECUTE ON FUNCTION gate.receive_stripe_event TO platforma_portal;
 GRANT EXECUTE ON FUNCTION gate.add_sweeps, gate.take_sweep, gate.open_sweep TO platforma_worker;
 GRANT EXECUTE ON FUNCTION gate.request_sweeps, gate.sweep_findings, gate.sweep_state TO platforma_operator;
+GRANT EXECUTE ON FUNCTION gate.portal_revenue TO platforma_operator;
