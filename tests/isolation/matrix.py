@@ -68,22 +68,10 @@ def never_existed() -> str:
 
 
 def required_places(operation: ApiOperation) -> list[IdPlace]:
-    """Return the places that must have an id for the request to be valid: the path's, and the body's required."""
-    body = operation.example_body()
-    return [
-        place
-        for place in operation.id_places()
-        if place.location == "path"
-        or (place.location == "body" and (_is_in(body, place.path) or place.name in NAMED_ANYWAY))
-    ]
-
-
-def _is_in(body: Any, path: tuple[str, ...]) -> bool:
-    if not path:
-        return True
-    if path[0] == "*":
-        return isinstance(body, list) and bool(body) and _is_in(body[0], path[1:])
-    return isinstance(body, dict) and path[0] in body and _is_in(body[path[0]], path[1:])
+    """Return the places that must have an id for the request to be valid, and those that are named anyway."""
+    required = operation.required_places()
+    named = [place for place in operation.id_places() if place.location == "body" and place.name in NAMED_ANYWAY]
+    return required + [place for place in named if place not in required]
 
 
 async def _stopped_server(session: WriteSession, tenancy: Tenancy) -> None:

@@ -10,6 +10,7 @@ from platforma.api.server import server_config
 from platforma.cli import clusters, members, operators, portals, prices, sessions, sweeps, tenants
 from platforma.cli.console import Json, fail, run, settings, show
 from platforma.cli.doctor import doctor
+from platforma.cli.verify import verify
 from platforma.database import migrate as migrations
 from platforma.database.engine import parse_url
 from platforma.database.roles import DatabaseRole
@@ -29,6 +30,7 @@ app.add_typer(prices.app, name="price")
 app.add_typer(clusters.app, name="cluster")
 app.add_typer(sweeps.app, name="sweep")
 app.command()(doctor)
+app.command()(verify)
 
 
 @app.callback()

@@ -6,7 +6,17 @@ from typing import Any
 
 import structlog
 
-_LIBRARIES = ("procrastinate", "sqlalchemy", "keystoneauth", "openstack", "urllib3", "uvicorn.error")
+_LIBRARIES = (
+    "httpcore2",
+    "httpx2",
+    "keystoneauth",
+    "lightkube",
+    "openstack",
+    "procrastinate",
+    "sqlalchemy",
+    "urllib3",
+    "uvicorn.error",
+)
 
 
 def configure_logs(*, level: str = "INFO", as_json: bool | None = None) -> None:

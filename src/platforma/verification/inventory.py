@@ -58,6 +58,15 @@ class ApiOperation:
             places += [IdPlace("body", path) for path in self._ids_in(self.body_schema, ())]
         return places
 
+    def required_places(self) -> list[IdPlace]:
+        """Return the places that must have an id for the request to be valid: the path's, and the body's required."""
+        body = self.example_body()
+        return [
+            place
+            for place in self.id_places()
+            if place.location == "path" or (place.location == "body" and _is_in(body, place.path))
+        ]
+
     def example_body(self) -> dict[str, Any] | None:
         """Return a body made from the schema's examples, and of what is required."""
         if self.body_schema is None:
@@ -111,6 +120,14 @@ class ApiOperation:
                 return True
             case _:
                 return "example" + "x" * max(0, schema.get("minLength", 0) - len("example"))
+
+
+def _is_in(body: Any, path: tuple[str, ...]) -> bool:
+    if not path:
+        return True
+    if path[0] == "*":
+        return isinstance(body, list) and bool(body) and _is_in(body[0], path[1:])
+    return isinstance(body, dict) and path[0] in body and _is_in(body[path[0]], path[1:])
 
 
 def list_operations(document: Mapping[str, Any]) -> list[ApiOperation]:

@@ -1,0 +1,191 @@
+"""Every operation of the application, and every place in it where an id can stand, attacked with B's ids.
+
+The answer to B's id has to be, byte for byte, the answer to an id that never existed. The control: the same request
+with A's own id is answered otherwise.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from platforma.kit.probes import OWN_SESSION, Observation, Outcome, Party, Reply, Scene
+from platforma.verification.inventory import ApiOperation, IdPlace
+from platforma.verification.oracle import Answer, differences, normalise
+from platforma.verification.requests import PreparedRequest, UnknownPlaceError, prepare
+
+IDENTITY_HEADERS = (
+    "X-Tenant-ID",
+    "X-Project-ID",
+    "X-Account-ID",
+    "X-Forwarded-User",
+    "X-Remote-User",
+    "X-User-Id",
+    "X-Original-URL",
+)
+Remake = Callable[[str], Awaitable[None]]
+"""Makes one thing of A's again."""
+_DESTRUCTIVE = {"GET": 0, "HEAD": 0, "PATCH": 1, "PUT": 1, "POST": 2, "DELETE": 3}
+
+
+@dataclass(frozen=True)
+class Names:
+    """Whose id a place means: names of the same thing, and names of what belongs to nobody."""
+
+    known: frozenset[str]
+    aliases: Mapping[str, str]
+    nobodys: frozenset[str]
+
+    def of(self, place: IdPlace, operation: ApiOperation) -> str:
+        """Return the name under which parties have the id: of a member's session it is `member_session_id`."""
+        for parent in operation.path_names:
+            joint = f"{parent.removesuffix('_id')}_{place.name}"
+            if parent != place.name and joint in self.known:
+                return joint
+        return self.aliases.get(place.name, place.name)
+
+    def tenants_places(self, operation: ApiOperation) -> list[IdPlace]:
+        """Return the places where a tenant's id can stand."""
+        return [place for place in operation.id_places() if place.name not in self.nobodys]
+
+
+class Matrix:
+    """The attacks on every operation. `operations` are the inventory, without those that are open to everybody."""
+
+    def __init__(self, operations: Sequence[ApiOperation], names: Names) -> None:
+        self._operations = sorted(operations, key=_order)
+        self._names = names
+
+    async def foreign_ids(self, scene: Scene) -> AsyncIterator[Observation]:
+        """A01, A02, A07, A09: B's id in any place is an id that never existed."""
+        for operation in self._operations:
+            for place in self._names.tenants_places(operation):
+                yield await self._try_foreign(scene, operation, place)
+
+    async def other_hosts(self, scene: Scene) -> AsyncIterator[Observation]:
+        """P01: A's session is nobody's at another portal and at no portal."""
+        for operation in self._operations:
+            try:
+                request = self._prepare(operation, scene.a)
+            except UnknownPlaceError as error:
+                yield Observation(operation.id, Outcome.NOT_PROVEN, str(error))
+                continue
+            bad = []
+            for host in (scene.other_host, f"nobody.{scene.a.host}"):
+                reply = await _send(scene.a, request, host=host)
+                if not _is_nobody(reply) or reply.header("set-cookie") or scene.a.mark in reply.text:
+                    bad.append(f"{host} answers {reply.status}: {_sample(reply)}")
+            yield Observation(operation.id, Outcome.BYPASSED if bad else Outcome.HELD, "; ".join(bad))
+
+    async def nobody(self, scene: Scene) -> AsyncIterator[Observation]:
+        """A05, A21: without a session nothing is answered, and no header names somebody."""
+        forged = dict.fromkeys(IDENTITY_HEADERS, scene.b.ids.get("tenant_id", str(uuid4())))
+        for operation in self._operations:
+            try:
+                request = self._prepare(operation, scene.a)
+            except UnknownPlaceError as error:
+                yield Observation(operation.id, Outcome.NOT_PROVEN, str(error))
+                continue
+            bad = []
+            for headers in ({}, forged):
+                reply = await _send(scene.a, request, session=None, headers=headers)
+                if not _is_nobody(reply):
+                    bad.append(f"{reply.status}: {_sample(reply)}")
+            yield Observation(operation.id, Outcome.BYPASSED if bad else Outcome.HELD, "; ".join(bad))
+
+    async def controls(self, scene: Scene, remake: Remake) -> dict[str, str]:
+        """Return why an operation proves nothing: with A's own ids its answer is that to an id that never existed.
+
+        What changes and destroys comes last, and children before their parents; what one control has taken away is made
+        again for the next.
+        """
+        failed = {}
+        for operation in self._operations:
+            try:
+                own = await _send(scene.a, self._prepare(operation, scene.a))
+                if own.status == 404:
+                    for place in operation.required_places():
+                        await remake(self._names.of(place, operation))
+                    own = await _send(scene.a, self._prepare(operation, scene.a))
+            except UnknownPlaceError as error:
+                failed[operation.id] = str(error)
+                continue
+            if own.status in (401, 403, 404) or own.status >= 500:
+                failed[operation.id] = f"With A's own ids it answers {own.status}: {_sample(own)}"
+        return failed
+
+    async def _try_foreign(self, scene: Scene, operation: ApiOperation, place: IdPlace) -> Observation:
+        subject = f"{operation.id} {place}"
+        name = self._names.of(place, operation)
+        if name not in scene.b.ids:
+            return Observation(subject, Outcome.NOT_PROVEN, f"B has nothing that is a {name}.")
+        foreign_id, unknown_id = scene.b.ids[name], str(uuid4())
+        try:
+            foreign = await _send(scene.a, self._prepare(operation, scene.a, {place: foreign_id}))
+            unknown = await _send(scene.a, self._prepare(operation, scene.a, {place: unknown_id}))
+        except UnknownPlaceError as error:
+            return Observation(subject, Outcome.NOT_PROVEN, str(error))
+        if _is_no_answer(foreign) or _is_no_answer(unknown):
+            return Observation(
+                subject, Outcome.NOT_PROVEN, f"{foreign.status} and {unknown.status}: {_sample(foreign)}"
+            )
+        found = differences(_answer(foreign, foreign_id), _answer(unknown, unknown_id))
+        if scene.b.mark in foreign.text:
+            found.append("the answer has B's words in it")
+        if place.location != "query" and foreign.status != 404:
+            found.append(f"it answers {foreign.status}")
+        return Observation(subject, Outcome.BYPASSED if found else Outcome.HELD, "; ".join(found)[:1000])
+
+    def _prepare(
+        self, operation: ApiOperation, party: Party, foreign: Mapping[IdPlace, str] | None = None
+    ) -> PreparedRequest:
+        """Return the request with the party's own ids where there has to be one; raises UnknownPlaceError."""
+        foreign = dict(foreign or {})
+        ids = {}
+        for place in operation.required_places():
+            name = self._names.of(place, operation)
+            if place not in foreign and name not in party.ids:
+                raise UnknownPlaceError(f"A has nothing that is a {name}, for {place}.")
+            ids[place] = foreign.get(place) or party.ids[name]
+        return prepare(operation, ids | foreign)
+
+
+def _order(operation: ApiOperation) -> tuple[int, int, str]:
+    return _DESTRUCTIVE.get(operation.method, 2), -len(operation.path_names), operation.id
+
+
+async def _send(
+    party: Party,
+    request: PreparedRequest,
+    *,
+    host: str | None = None,
+    session: str | None = OWN_SESSION,
+    headers: Mapping[str, str] | None = None,
+) -> Reply:
+    return await party.ask(
+        request.method,
+        request.target,
+        content=request.body,
+        headers={**request.headers, **(headers or {})},
+        host=host,
+        session=session,
+    )
+
+
+def _answer(reply: Reply, sent: str) -> Answer:
+    return normalise(reply.status, reply.headers, reply.body, {sent: "id"})
+
+
+def _is_nobody(reply: Reply) -> bool:
+    """Say whether a request was taken for nobody's: by a refusal, or by the way to the sign-in page."""
+    if reply.status == 303:
+        return (reply.header("location") or "").startswith("/sign-in")
+    return reply.status in (401, 404)
+
+
+def _is_no_answer(reply: Reply) -> bool:
+    """Say whether the system was not itself: throttled, failing or going away."""
+    return reply.status == 429 or reply.status >= 500
+
+
+def _sample(reply: Reply) -> str:
+    return " ".join(reply.text.split())[:200]

@@ -1,0 +1,194 @@
+"""The engine finds what is planted, says so only then, and says of what it could not try that it is not proven."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from platforma.authentication.probes import PROBES
+from platforma.kit.probes import Belonging, Observation, Outcome, Probe, Reply, Scene
+from platforma.verification.collection import NOBODYS, collect_belongings, collect_probes
+from platforma.verification.engine import Engine, Verification
+from platforma.verification.inventory import ApiOperation
+from tests.isolation.conftest import OPERATIONS
+from tests.verification.conftest import Application, Between, untouched
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("scene_behind")]
+
+SceneBehind = Callable[[Between], Awaitable[Scene]]
+GUARDED = [each for each in OPERATIONS if each.permission is not None]
+SOME = [each for each in GUARDED if each.path.startswith(("/api/v1/networks/", "/api/v1/volumes"))]
+
+
+def have(belonging: Belonging) -> Belonging:
+    """Return a belonging that a furnished tenant has already."""
+
+    async def make(party: Any) -> str | None:
+        return party.ids.get(belonging.name)  # type: ignore[no-any-return]
+
+    return Belonging(belonging.name, make, belonging.layer, belonging.is_optional, belonging.aliases, belonging.needs)
+
+
+def engine(operations: Sequence[ApiOperation] = SOME, probes: Sequence[Probe] = ()) -> Engine:
+    """Return an engine for tenants that have everything."""
+    return Engine(operations, probes, [have(each) for each in collect_belongings()], NOBODYS, timing_pairs=20)
+
+
+def of(found: Verification, probe: str) -> list[Observation]:
+    """Return what a probe has seen."""
+    return [each.observation for each in found.findings if each.probe == probe]
+
+
+def bypassed(found: Verification) -> dict[str, set[str]]:
+    """Return the subjects of what was found to be open, by probe."""
+    seen: dict[str, set[str]] = {}
+    for each in found.findings:
+        if each.observation.outcome is Outcome.BYPASSED:
+            seen.setdefault(each.probe, set()).add(each.observation.subject)
+    return seen
+
+
+async def test_all_holds_where_nothing_was_planted(scene_behind: SceneBehind) -> None:
+    found = await engine(probes=PROBES).verify(await scene_behind(untouched))
+    assert bypassed(found) == {}
+    assert len(of(found, "foreign ids")) > 10
+    assert {each.outcome for each in of(found, "foreign ids")} == {Outcome.HELD}
+    assert {each.outcome for each in of(found, "timing")} == {Outcome.HELD}
+    for probe in PROBES:
+        assert {each.outcome for each in of(found, probe.id)} == {Outcome.HELD}, of(found, probe.id)
+
+
+async def test_a_confused_deputy_is_found(scene_behind: SceneBehind) -> None:
+    """Whoever names something of B is taken for B."""
+    scenes: list[Scene] = []
+
+    async def confused(application: Application, scope: Any, receive: Any, send: Any) -> None:
+        b = scenes[0].b if scenes else None
+        if b is not None and b.ids["network_id"] in scope["path"]:
+            headers = {b"host": b.host.encode(), b"cookie": f"__Host-platforma={b.token}".encode()}
+            kept = [(key, value) for key, value in scope["headers"] if key not in headers]
+            scope = {**scope, "headers": [*kept, *headers.items()]}
+        await application(scope, receive, send)
+
+    scenes.append(await scene_behind(confused))
+    seen = bypassed(await engine().verify(scenes[0]))
+    assert "get_network path.network_id" in seen["foreign ids"]
+    assert "change_network path.network_id" in seen["foreign ids"]
+    assert not any("volume" in subject for subject in seen["foreign ids"])
+    assert seen["victim unchanged"]
+
+
+async def _with_changed_answers(
+    application: Application, scope: Any, receive: Any, send: Any, change: Callable[[Any], Any]
+) -> None:
+    async def changed(message: Any) -> None:
+        await send(change(message))
+
+    await application(scope, receive, changed)
+
+
+async def test_a_header_that_tells_is_found(scene_behind: SceneBehind) -> None:
+    scenes: list[Scene] = []
+
+    async def telling(application: Application, scope: Any, receive: Any, send: Any) -> None:
+        tells = bool(scenes) and scenes[0].b.ids["volume_id"] in scope["path"]
+
+        def change(message: Any) -> Any:
+            if tells and message["type"] == "http.response.start":
+                return {**message, "headers": [*message["headers"], (b"x-cache", b"hit")]}
+            return message
+
+        await _with_changed_answers(application, scope, receive, send, change)
+
+    scenes.append(await scene_behind(telling))
+    seen = bypassed(await engine().verify(scenes[0]))
+    assert "get_volume path.volume_id" in seen["foreign ids"]
+    assert set(seen) == {"foreign ids", "victim unchanged"} or set(seen) == {"foreign ids"}
+
+
+async def test_a_time_that_tells_is_found(scene_behind: SceneBehind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is set by hand: a test that waits for real time fails on a busy machine."""
+    scene = await scene_behind(untouched)
+    slow, ask = f"/api/v1/volumes/{scene.b.ids['volume_id']}", scene.a.ask
+
+    async def timed(method: str, target: str, **how: Any) -> Reply:
+        return replace(await ask(method, target, **how), seconds=0.0012 if target == slow else 0.0011)
+
+    monkeypatch.setattr(scene.a, "ask", timed)
+    assert bypassed(await engine().verify(scene)) == {"timing": {"get_volume"}}
+
+
+async def test_a_session_that_travels_is_found(scene_behind: SceneBehind) -> None:
+    scenes: list[Scene] = []
+
+    async def travelling(application: Application, scope: Any, receive: Any, send: Any) -> None:
+        cookies = dict(scope["headers"]).get(b"cookie", b"")
+        if scenes and scenes[0].a.token.encode() in cookies:
+            kept = [(key, value) for key, value in scope["headers"] if key != b"host"]
+            scope = {**scope, "headers": [*kept, (b"host", scenes[0].a.host.encode())]}
+        await application(scope, receive, send)
+
+    scenes.append(await scene_behind(travelling))
+    seen = bypassed(await engine().verify(scenes[0]))
+    assert "get_network" in seen["other hosts"]
+
+
+async def test_an_open_door_is_found(scene_behind: SceneBehind) -> None:
+    async def open_door(application: Application, scope: Any, receive: Any, send: Any) -> None:
+        has_cookie = b"cookie" in dict(scope["headers"])
+        if not has_cookie and scope["path"] == "/api/v1/volumes":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b'{"items": []}'})
+            return
+        await application(scope, receive, send)
+
+    seen = bypassed(await engine().verify(await scene_behind(open_door)))
+    assert seen == {"nobody": {"list_volumes", "create_volume"}}
+
+
+@pytest.mark.parametrize("status", [429, 500])
+async def test_a_system_that_is_not_itself_proves_nothing(scene_behind: SceneBehind, status: int) -> None:
+    async def failing(application: Application, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"].startswith("/api/v1/volumes/"):
+            await send({"type": "http.response.start", "status": status, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await application(scope, receive, send)
+
+    found = await engine().verify(await scene_behind(failing))
+    outcomes = {each.outcome for each in of(found, "foreign ids") if each.subject.startswith("get_volume ")}
+    assert outcomes == {Outcome.NOT_PROVEN}
+    assert not found.is_safe
+
+
+async def test_a_kind_that_nobody_furnished_is_not_proven(scene_behind: SceneBehind) -> None:
+    scene = await scene_behind(untouched)
+    del scene.b.ids["volume_id"]
+    found = await engine().verify(scene)
+    assert not found.is_safe
+    reasons = [each.detail for each in of(found, "foreign ids") if each.outcome is Outcome.NOT_PROVEN]
+    assert "B has nothing that is a volume_id." in reasons
+
+
+async def test_a_control_that_fails_proves_nothing(scene_behind: SceneBehind) -> None:
+    """Where A's own ids are unknown as well, nothing was shown by B's being so."""
+
+    async def empty(application: Application, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"].startswith("/api/v1/volumes/"):
+            scope = {**scope, "path": "/api/v1/volumes/00000000-0000-4000-8000-000000000000"}
+        await application(scope, receive, send)
+
+    found = await engine().verify(await scene_behind(empty))
+    outcomes = {each.outcome for each in of(found, "foreign ids") if each.subject.startswith("get_volume ")}
+    assert outcomes == {Outcome.NOT_PROVEN}
+
+
+async def test_a_probe_that_breaks_off_is_not_proven(scene_behind: SceneBehind) -> None:
+    async def broken(scene: Scene) -> Any:
+        yield Observation("first", Outcome.HELD)
+        raise ValueError("no JSON")
+
+    probe = Probe("broken", collect_probes()[0].layer, "Broken", (), broken)
+    found = await engine(probes=[probe]).verify(await scene_behind(untouched))
+    assert [each.outcome for each in of(found, "broken")] == [Outcome.HELD, Outcome.NOT_PROVEN]
