@@ -1,11 +1,26 @@
-"""How a canary tenant comes to own volumes."""
+"""How a canary tenant comes to own volumes, and what is left of them."""
 
 from platforma.kit.probes import Belonging, Layer, Party
+
+_API = "/api/v1"
 
 
 async def _volume(party: Party) -> str | None:
     body = {"name": f"volume {party.mark}", "size_gib": 1}
-    return await party.settle(await party.ask("POST", "/api/v1/volumes", body=body))
+    return await party.settle(await party.ask("POST", f"{_API}/volumes", body=body))
 
 
-BELONGINGS = (Belonging("volume_id", _volume, Layer.STORAGE),)
+async def _erasure(party: Party) -> str | None:
+    """The record of a volume that was made to be erased."""
+    body = {"name": f"short-lived {party.mark}", "size_gib": 1}
+    volume_id = await party.settle(await party.ask("POST", f"{_API}/volumes", body=body))
+    if volume_id is not None:
+        await party.settle(await party.ask("DELETE", f"{_API}/volumes/{volume_id}"))
+    erasures = (await party.ask("GET", f"{_API}/erasures")).json()["items"]
+    return str(erasures[0]["id"]) if erasures else None
+
+
+BELONGINGS = (
+    Belonging("volume_id", _volume, Layer.STORAGE),
+    Belonging("erasure_id", _erasure, Layer.STORAGE, is_optional=True),
+)
