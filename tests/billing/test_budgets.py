@@ -119,3 +119,31 @@ async def test_revenue_is_of_the_portal_and_shows_no_card(shop: Shop) -> None:
     page = await shop.plane.send("GET", f"/portals/{shop.a.portal_id}/billing")
     assert page.status_code == 200
     assert "Your card was declined." in page.text
+
+
+async def test_corrections_count_now_and_once_for_each_tenant(shop: Shop) -> None:
+    """B03 too: the same key of another tenant counts, and says nothing of the first."""
+    body: dict[str, Any] = {
+        "key": "ticket-1",
+        "resource_kind": "volumes",
+        "resource_id": "01a20700-0000-7000-8000-000000000000",
+        "resource_name": "data",
+        "item": "volume",
+        "unit_seconds": 3600 * 500,
+        "reason": REASON,
+    }
+    for who in (shop.a, shop.b):
+        path = f"/tenants/{who.tenant_id}/usage-corrections"
+        first, second = [await shop.plane.call("POST", path, status=201, json=body) for _ in range(2)]
+        assert first == second
+        await shop.plane.call("POST", path, status=409, json={**body, "unit_seconds": 1})
+        await shop.plane.call("POST", path, status=422, json={**body, "unit_seconds": 0})
+        await shop.plane.call("POST", path, status=422, json={**body, "at": "2020-01-01T00:00:00Z"})
+        assert len(await shop.rows("usage_corrections", who)) == 1
+    before = await shop.invoice()
+    shop.now = (utc_now().replace(day=1) + timedelta(days=32)).replace(day=2)
+    await shop.work()
+    invoices = [row for row in await shop.rows("invoices") if row["kind"] == "invoice"]
+    assert [row for row in invoices if row["id"] == before["id"]] == [before]
+    (later,) = [row for row in invoices if row["id"] != before["id"]]
+    assert later["net"] == 500

@@ -7,17 +7,26 @@ from sqlalchemy import func, select
 
 from platforma.api.lists import Page
 from platforma.billing import service
+from platforma.billing.corrections import correct_usage as make_up_for
 from platforma.billing.credit_notes import issue_credit_note
 from platforma.billing.errors import KeyTaken, NoSeller, RateExists
 from platforma.billing.invoice_models import BillingAccount, Invoice, Seller, TaxRate
 from platforma.billing.invoicing import get_account
 from platforma.billing.ledger import add_credit
+from platforma.billing.models import UsageCorrection
 from platforma.billing.payment_models import CreditEntry
 from platforma.billing.schemas import InvoiceOut, InvoiceQuery
 from platforma.database.errors import NotBoundError
 from platforma.kit.clock import utc_now
 from platforma.kit.problems import Invalid
-from platforma.operator.billing_schemas import CreditCreate, CreditNoteCreate, RevenueOut, SellerIn, TaxRateCreate
+from platforma.operator.billing_schemas import (
+    CreditCreate,
+    CreditNoteCreate,
+    RevenueOut,
+    SellerIn,
+    TaxRateCreate,
+    UsageCorrectionCreate,
+)
 from platforma.operator.routes import Acting
 from platforma.portal.models import Portal
 from platforma.tenants.errors import UnknownPortal, UnknownTenant
@@ -158,6 +167,16 @@ async def grant_credit(acting: Acting, tenant_id: UUID, wanted: CreditCreate) ->
             await session.flush()
             await session.refresh(entry)
             return entry
+    except NotBoundError as error:
+        raise UnknownTenant from error
+
+
+async def correct_usage(acting: Acting, tenant_id: UUID, wanted: UsageCorrectionCreate) -> UsageCorrection:
+    """Correct what a tenant has used, as of now; raises UnknownTenant or KeyTaken."""
+    act = acting.act(wanted.reason).on(tenant_id, "usage.correct", wanted.key)
+    try:
+        async with acting.database.write(act) as session:
+            return await make_up_for(session, made_by=acting.operator.email, **wanted.model_dump())
     except NotBoundError as error:
         raise UnknownTenant from error
 

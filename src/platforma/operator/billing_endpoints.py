@@ -18,6 +18,8 @@ from platforma.operator.billing_schemas import (
     TaxRateCreate,
     TaxRateOut,
     TenantInvoicesQuery,
+    UsageCorrectionCreate,
+    UsageCorrectionOut,
 )
 from platforma.operator.routes import OperatorRoute, Signed
 from platforma.operator.schemas import ReasonQuery
@@ -81,3 +83,9 @@ async def list_credits(tenant_id: UUID, query: Annotated[ReasonQuery, Query()], 
 async def grant_credit(tenant_id: UUID, body: CreditCreate, acting: Signed) -> CreditOut:
     """Grant a tenant credit, which pays its next invoices before a card does."""
     return CreditOut.model_validate(await service.grant_credit(acting, tenant_id, body))
+
+
+@billing.post("/tenants/{tenant_id}/usage-corrections", status_code=201)
+async def correct_usage(tenant_id: UUID, body: UsageCorrectionCreate, acting: Signed) -> UsageCorrectionOut:
+    """Make up for usage that was metered wrongly. It counts as of now, on the next invoice."""
+    return UsageCorrectionOut.model_validate(await service.correct_usage(acting, tenant_id, body))

@@ -5,12 +5,12 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, StringConstraints, field_validator
 
 from platforma.api.fields import Input, Integer, Name, Output
 from platforma.authentication.schemas import Email
 from platforma.billing.schemas import Address, InvoiceQuery
-from platforma.operator.schemas import Act, Reason
+from platforma.operator.schemas import Act, Item, Reason
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
 Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=5, decimal_places=2)]
@@ -124,12 +124,17 @@ class RevenueOut(Output):
     failures: list[FailedPayment]
 
 
+Key = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.-]+$"),
+    Field(description="Your own; under one key it is done once.", examples=["ticket-4711"]),
+]
+
+
 class CreditCreate(Act):
     """Credit for a tenant: it pays the next invoices."""
 
-    key: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.-]+$")] = Field(
-        description="Your own; the same key grants once.", examples=["goodwill-4711"]
-    )
+    key: Key
     amount: Integer = Field(ge=1, le=10**12, description="In the currency's smallest unit.")
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(examples=["EUR"])
 
@@ -145,3 +150,38 @@ class CreditOut(Output):
     reason: str
     made_by: str
     created_at: datetime
+
+
+class UsageCorrectionCreate(Act):
+    """Usage that is added to a resource's, or taken from it, as of now."""
+
+    key: Key
+    resource_kind: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")] = Field(examples=["volumes"])
+    resource_id: UUID
+    resource_name: Name = Field(examples=["data"])
+    item: Item = Field(examples=["volume"])
+    unit_seconds: Integer = Field(
+        ge=-(10**15), le=10**15, description="Units times seconds; negative to take away.", examples=[-36000]
+    )
+
+    @field_validator("unit_seconds")
+    @classmethod
+    def _not_nothing(cls, units: int) -> int:
+        if units == 0:
+            raise ValueError("Zero corrects nothing.")
+        return units
+
+
+class UsageCorrectionOut(Output):
+    """A correction."""
+
+    id: UUID
+    key: str
+    resource_kind: str
+    resource_id: UUID
+    resource_name: str
+    item: str
+    unit_seconds: int
+    at: datetime
+    reason: str
+    made_by: str

@@ -102,10 +102,14 @@ class DomainCreate(Input):
     is_canonical: Boolean = Field(default=False, description="Make links with this host from now on.")
 
 
+Item = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_.]{0,62}(:[0-9a-zA-Z_.-]{1,64})?$")]
+"""What is sold."""
+
+
 class PriceIn(Input):
     """The price of one unit of an item: for an hour, or for a calendar month, of which each second costs alike."""
 
-    item: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_.]{0,62}(:[0-9a-zA-Z_.-]{1,64})?$")] = Field(
+    item: Item = Field(
         description="One item, such as `server.running:<id of a flavour>`, or a whole kind, such as `volume`."
     )
     label: Name
