@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from bench.erasure import bench_erasure
 from bench.kubernetes import KubernetesScale, bench_kubernetes
 from bench.lists import Scale, bench_lists
 from bench.openstack import bench_openstack
@@ -12,7 +13,7 @@ from bench.sessions import SessionScale, bench_sessions
 from bench.stage import stage
 
 RESULTS = Path(__file__).parent / "results.json"
-BENCHMARKS = ("lists", "sessions", "openstack", "kubernetes")
+BENCHMARKS = ("lists", "sessions", "openstack", "kubernetes", "erasure")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
             results += bench_openstack(made, scale)
         if "kubernetes" in wanted:
             results += bench_kubernetes(KubernetesScale())
+        if "erasure" in wanted:
+            results += bench_erasure(options.rounds)
     write_results(options.output, results)
     print_table(results)
     return 0

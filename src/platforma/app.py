@@ -37,7 +37,7 @@ from platforma.portal import pages as portal_pages
 from platforma.portal.application import create_pages
 from platforma.settings import Settings, need
 from platforma.storage import endpoints as storage
-from platforma.storage import erasure_pages
+from platforma.storage import erasure_pages, snapshot_pages
 from platforma.storage import pages as storage_pages
 from platforma.storage.erasure_endpoints import erasures
 from platforma.tenants import audit_pages
@@ -59,6 +59,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     compute.key_pairs,
     compute.servers,
     storage.volumes,
+    storage.snapshots,
     erasures,
     kubernetes.clusters,
     kubernetes.namespaces,
@@ -80,6 +81,7 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     compute_pages.servers,
     key_pair_pages.key_pairs,
     storage_pages.volumes,
+    snapshot_pages.snapshots,
     erasure_pages.erasures,
     kubernetes_pages.namespaces,
     kubeconfig_pages.kubeconfigs,

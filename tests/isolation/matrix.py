@@ -22,6 +22,7 @@ from tests.isolation.world import Tenancy
 ALIASES = {
     "remote_group_id": "security_group_id",
     "resource_id": "network_id",
+    "source_volume_id": "volume_id",
 }
 """Names of id places that mean the id of something with another name."""
 

@@ -12,7 +12,7 @@ from platforma.network.reconcile_security_groups import SecurityGroupReconciler
 from platforma.operations.cloud_access import CloudAccess
 from platforma.operations.models import Plane
 from platforma.operations.reconciling import Reconciler, Reconcilers
-from platforma.storage.reconcile import VolumeReconciler
+from platforma.storage.reconcile import SnapshotReconciler, VolumeReconciler
 from platforma.storage.sampling import Assurance
 from platforma.tenants.reconcile import TenantReconciler
 
@@ -27,6 +27,7 @@ def reconcilers_of(plane: Plane, access: CloudAccess, assurance: Assurance = Ass
         KeyPairReconciler(),
         ServerReconciler(),
         VolumeReconciler(assurance),
+        SnapshotReconciler(assurance),
         NamespaceReconciler(),
         KubeconfigReconciler(),
         AccessReconciler(),

@@ -51,6 +51,7 @@ NAVIGATION = (
         "Storage",
         (
             Entry("Volumes", "/volumes", "hard-drive", Permission.VOLUMES_READ),
+            Entry("Snapshots", "/snapshots", "copy", Permission.VOLUMES_READ),
             Entry("Erasures", "/erasures", "shield-check", Permission.VOLUMES_READ),
         ),
     ),

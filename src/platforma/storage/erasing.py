@@ -6,7 +6,6 @@ a worker that comes after one that died goes on from there. The cloud may delete
 
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -85,14 +84,19 @@ def erase(erasure: ErasureView, volume: CloudVolume, cloud: VolumeCloud, assuran
         device.close()
 
 
-def _overwrite(erasure: ErasureView, device: BlockDevice, clock: Callable[[], float] = time.monotonic) -> Step:
-    end = clock() + BUDGET_SECONDS
-    position = erasure.position
-    while position < device.size and clock() < end:
+def overwrite(device: BlockDevice, position: int) -> int:
+    """Overwrite from a position on, for a while, and flush; return how far it has come."""
+    end = time.monotonic() + BUDGET_SECONDS
+    while position < device.size and time.monotonic() < end:
         length = min(CHUNK, device.size - position)
         device.zero(position, length)
         position += length
     device.flush()
+    return position
+
+
+def _overwrite(erasure: ErasureView, device: BlockDevice) -> Step:
+    position = overwrite(device, erasure.position)
     done = position / device.size
     changes: dict[RowKey, dict[str, Any]] = {erasure.row: {"position": position}}
     if position < device.size:

@@ -18,6 +18,11 @@ class NotAttached(Conflict):
     title = "The volume is not attached"
 
 
+class BeingCopied(Conflict):
+    type = "being-copied"
+    title = "It is being copied"
+
+
 class TooSmall(Invalid):
     type = "volume-cannot-shrink"
     title = "A volume only grows"

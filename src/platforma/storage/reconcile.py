@@ -14,15 +14,16 @@ from sqlalchemy import select
 
 from platforma.clouds.openstack.errors import CloudNotFound, CloudRefused
 from platforma.clouds.openstack.protocol import VolumeCloud
-from platforma.clouds.openstack.resources import CloudAttachment, CloudId, CloudVolume, Reference
-from platforma.compute.models import Server
+from platforma.clouds.openstack.resources import CloudAttachment, CloudId, CloudVolume, Reference, VolumeSource
+from platforma.compute.models import Image, Server
 from platforma.database.tenant_session import TenantSession, WriteSession
 from platforma.network.reconcile import describe
+from platforma.operations.models import Resource
 from platforma.operations.reconciling import Changes, Reconciler, Record, RowKey, Step, again, done, failed, gone
 from platforma.storage.erasing import ErasureView, erase, release
 from platforma.storage.erasure_models import Erasure, ErasureMethod, ErasureState
 from platforma.storage.evidence import reach
-from platforma.storage.models import Volume, VolumeAttachment
+from platforma.storage.models import Snapshot, Volume, VolumeAttachment
 from platforma.storage.sampling import Assurance
 from platforma.storage.service import request_erasure
 
@@ -61,11 +62,14 @@ class VolumeView:
     observed_size_gib: int | None
     attachment: AttachmentView | None
     erasure: ErasureView | None
+    model: type[Volume] | type[Snapshot] = Volume
+    source: VolumeSource | None = None
+    is_source_gone: bool = False
 
     @property
     def row(self) -> RowKey:
         """The row to write to."""
-        return (Volume, self.id)
+        return (self.model, self.id)
 
     @property
     def server_cloud_id(self) -> CloudId | None:
@@ -79,7 +83,7 @@ class VolumeReconciler(Reconciler[VolumeView, VolumeCloud]):
     """A volume: made, extended, attached, detached, and erased before it is deleted."""
 
     kind: ClassVar[str] = "volume"
-    model = Volume
+    model: ClassVar[type[Resource] | None] = Volume
     leaves_evidence: ClassVar[bool] = True
 
     def __init__(self, assurance: Assurance) -> None:
@@ -108,6 +112,8 @@ class VolumeReconciler(Reconciler[VolumeView, VolumeCloud]):
             volume.observed_size_gib,
             None if found is None else _view_attachment(*found),
             None if erasure is None else ErasureView.of(erasure),
+            source=(source := await _find_source(session, volume)),
+            is_source_gone=volume.source_kind is not None and source is None,
         )
 
     def step(self, view: VolumeView, cloud: VolumeCloud) -> Step:
@@ -130,6 +136,47 @@ class VolumeReconciler(Reconciler[VolumeView, VolumeCloud]):
         )
 
 
+class SnapshotReconciler(VolumeReconciler):
+    """A snapshot: in the cloud a volume of its own, which nothing is attached to."""
+
+    kind: ClassVar[str] = "snapshot"
+    model: ClassVar[type[Resource] | None] = Snapshot
+
+    async def load(self, session: TenantSession, resource_id: UUID) -> VolumeView | None:
+        """See Reconciler."""
+        snapshot = await session.get(Snapshot, resource_id)
+        if snapshot is None:
+            return None
+        erasure = await session.scalar(select(Erasure).where(Erasure.subject_id == resource_id))
+        volume = await session.get(Volume, snapshot.volume_id)
+        source = None if volume is None or volume.cloud_id is None else VolumeSource("volume", volume.cloud_id)
+        return VolumeView(
+            snapshot.id,
+            snapshot.name,
+            snapshot.description,
+            snapshot.cloud_id,
+            snapshot.failed_cloud_id,
+            snapshot.deletion_requested_at is not None,
+            snapshot.size_gib,
+            snapshot.observed_size_gib,
+            None,
+            None if erasure is None else ErasureView.of(erasure),
+            Snapshot,
+            source,
+            source is None,
+        )
+
+
+async def _find_source(session: TenantSession, volume: Volume) -> VolumeSource | None:
+    """Return what a volume shall be a copy of: the tenant's own, or an image that is offered to all."""
+    if volume.source_kind == "image":
+        image = await session.get(Image, volume.source_id)
+        return None if image is None else VolumeSource("image", image.cloud_id)
+    model = {"volume": Volume, "snapshot": Snapshot}.get(volume.source_kind or "")
+    row = None if model is None else await session.get(model, volume.source_id)
+    return None if row is None or row.cloud_id is None else VolumeSource("volume", row.cloud_id)
+
+
 def _make(view: VolumeView, cloud: VolumeCloud) -> Step:
     if view.failed_cloud_id is not None:
         if not cloud.delete_volume(view.failed_cloud_id):
@@ -137,7 +184,10 @@ def _make(view: VolumeView, cloud: VolumeCloud) -> Step:
         return again(
             0, "Removed the volume that could not be made", progress=10, changes={view.row: {"failed_cloud_id": None}}
         )
-    volume = cloud.ensure_volume(view.id, size_gib=view.size_gib, description=describe(view.name, view.description))
+    if view.is_source_gone:
+        return failed("What it should be a copy of is there no more. Delete it, and make it of something else.")
+    description = describe(view.name, view.description)
+    volume = cloud.ensure_volume(view.id, size_gib=view.size_gib, description=description, source=view.source)
     return again(0, "Asked for the volume", progress=30, changes={view.row: {"cloud_id": volume.cloud_id}})
 
 
@@ -145,7 +195,7 @@ def _delete(view: VolumeView, cloud: VolumeCloud, assurance: Assurance) -> Step:
     """Delete a volume; one that was ever there to be written to, only after it has been erased and read back."""
     erasure = view.erasure
     if erasure is None:
-        return again(0, "Noted that the volume has to be erased", record=_request_erasure(view.id))
+        return again(0, "Noted that the volume has to be erased", record=_request_erasure(view.row))
     volume = None
     if view.cloud_id is not None:
         with contextlib.suppress(CloudNotFound):
@@ -171,13 +221,14 @@ def _attachment_rows(view: VolumeView) -> list[RowKey]:
     return [view.attachment.row] if view.attachment else []
 
 
-def _request_erasure(volume_id: UUID) -> Record:
-    """Return what writes down that a volume has to be erased, where nobody has asked for it by a request."""
+def _request_erasure(key: RowKey) -> Record:
+    """Return what writes down that something has to be erased, where nobody has asked for it by a request."""
 
     async def record(session: WriteSession) -> None:
-        volume = await session.get(Volume, volume_id)
-        if volume is not None:
-            await request_erasure(session, volume, "platforma")
+        model, id_ = key
+        subject = await session.get(model, id_)
+        if isinstance(subject, Volume | Snapshot):
+            await request_erasure(session, subject, "platforma")
 
     return record
 

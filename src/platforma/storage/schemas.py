@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from platforma.api.fields import Description, Input, Integer, Name, Output
 from platforma.api.lists import ListQuery, ResourceQuery
@@ -21,11 +21,20 @@ class VolumeQuery(ResourceQuery):
 
 
 class VolumeCreate(Input):
-    """An empty volume."""
+    """A volume: empty, or a copy of a snapshot, of another volume or of an image."""
 
     name: Name
     description: Description = ""
     size_gib: Integer = Field(ge=1, le=LARGEST_VOLUME_GIB)
+    snapshot_id: UUID | None = None
+    source_volume_id: UUID | None = None
+    image_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> "VolumeCreate":
+        if sum(each is not None for each in (self.snapshot_id, self.source_volume_id, self.image_id)) > 1:
+            raise ValueError("Name one source at most.")
+        return self
 
 
 class VolumeChange(Input):
@@ -63,7 +72,30 @@ class VolumeOut(ResourceOut):
 
     size_gib: int
     observed_size_gib: int | None = Field(description="What it has in the cloud so far; null until it has been made.")
+    source_kind: Literal["volume", "snapshot", "image"] | None = Field(description="What it began as a copy of.")
+    source_id: UUID | None
     attachment: AttachmentOut | None
+
+
+class SnapshotQuery(ResourceQuery):
+    """Filters of the list of snapshots."""
+
+    volume_id: UUID | None = None
+
+
+class SnapshotCreate(Input):
+    """A volume, kept as it is now."""
+
+    name: Name
+    description: Description = ""
+
+
+class SnapshotOut(ResourceOut):
+    """A volume as it was. It takes as much space, and stays when the volume goes."""
+
+    volume_id: UUID
+    volume_name: str
+    size_gib: int
 
 
 class ErasureQuery(ListQuery):

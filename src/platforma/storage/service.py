@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from platforma.api.lists import list_page, resource_filters
 from platforma.authentication.principals import Principal
+from platforma.compute.catalogue import get_image
 from platforma.compute.models import Server
 from platforma.compute.power import require_made
 from platforma.database.tenant_session import ReadSession, TenantSession, WriteSession
@@ -17,7 +18,7 @@ from platforma.operations.models import Operation, ResourceStatus
 from platforma.operations.resources import delete_resource, get_resource
 from platforma.operations.service import request_operation, resource_kind
 from platforma.storage.erasure_models import Erasure, ErasureMethod
-from platforma.storage.errors import Attached, NotAttached, TooSmall, VolumeNotMade
+from platforma.storage.errors import Attached, BeingCopied, NotAttached, TooSmall, VolumeNotMade
 from platforma.storage.evidence import write_record
 from platforma.storage.models import Snapshot, Volume, VolumeAttachment, VolumeType
 from platforma.storage.schemas import VolumeAttach, VolumeChange, VolumeCreate, VolumeExtend, VolumeQuery
@@ -72,10 +73,13 @@ async def describe_volumes(session: TenantSession, volumes: Sequence[Volume]) ->
 async def create_volume(
     session: WriteSession, principal: Principal, body: VolumeCreate
 ) -> tuple[VolumeDetails, Operation]:
-    """Wish for an empty volume."""
+    """Wish for a volume. Raises NotFound for a source that is not the tenant's, TooSmall if it does not fit."""
     await check_quota(session, "volumes", func.count(), Volume, 1)
     await check_quota(session, "volume_gib", func.sum(Volume.size_gib), Volume, body.size_gib)
-    volume = Volume(**body.model_dump())
+    kind, source_id = await _check_source(session, body)
+    volume = Volume(
+        name=body.name, description=body.description, size_gib=body.size_gib, source_kind=kind, source_id=source_id
+    )
     session.add(volume)
     operation = await request_operation(session, action="volume.create", resource=volume, requested_by=principal.email)
     return VolumeDetails(volume, None, None), operation
@@ -98,8 +102,43 @@ async def delete_volume(
     details = (await describe_volumes(session, [volume]))[0]
     if details.server is not None:
         raise Attached(f"Volume {volume.name} is attached to server {details.server.name}. Detach it first.")
+    await refuse_while_copied(session, volume)
     await request_erasure(session, volume, principal.email)
     return details, await delete_resource(session, volume, "volume.delete", principal.email)
+
+
+async def _check_source(session: WriteSession, body: VolumeCreate) -> tuple[str | None, UUID | None]:
+    """Return what a volume shall be a copy of, after seeing that it is there and fits."""
+    if body.image_id is not None:
+        image = await get_image(session, body.image_id)
+        _require_room(body.size_gib, max(image.minimum_disk_gib, 1), image.name)
+        return "image", image.id
+    if body.snapshot_id is not None:
+        snapshot = await get_resource(session, Snapshot, body.snapshot_id, for_change=True)
+        if snapshot.observed_size_gib is None:
+            raise VolumeNotMade(f"Snapshot {snapshot.name} is not made yet.")
+        _require_room(body.size_gib, snapshot.size_gib, snapshot.name)
+        return "snapshot", snapshot.id
+    if body.source_volume_id is not None:
+        volume = await get_made_volume(session, body.source_volume_id)
+        _require_room(body.size_gib, volume.size_gib, volume.name)
+        return "volume", volume.id
+    return None, None
+
+
+def _require_room(size_gib: int, needed_gib: int, name: str) -> None:
+    if size_gib < needed_gib:
+        raise TooSmall(f"A copy of {name} needs {needed_gib} GiB.")
+
+
+async def refuse_while_copied(session: WriteSession, row: Volume | Snapshot) -> None:
+    """Raise BeingCopied while something is made of it: erasing it would put zeroes into the copy."""
+    copies = select(Volume.name).where(Volume.source_id == row.id, Volume.observed_size_gib.is_(None))
+    snapshots = select(Snapshot.name).where(Snapshot.volume_id == row.id, Snapshot.observed_size_gib.is_(None))
+    for statement in (copies, snapshots):
+        name = await session.scalar(statement.limit(1))
+        if name is not None:
+            raise BeingCopied(f"{name} is being made of {row.name}. Wait until it is active, or delete it before.")
 
 
 async def request_erasure(session: WriteSession, subject: Volume | Snapshot, requested_by: str) -> None:
@@ -126,7 +165,7 @@ async def extend_volume(
     session: WriteSession, principal: Principal, volume_id: UUID, body: VolumeExtend
 ) -> tuple[VolumeDetails, Operation]:
     """Wish for a larger volume. Raises TooSmall for a size that is not larger."""
-    volume = await _get_made_volume(session, volume_id)
+    volume = await get_made_volume(session, volume_id)
     if body.size_gib <= volume.size_gib:
         raise TooSmall(f"Volume {volume.name} has {volume.size_gib} GiB. Ask for more than that.")
     await check_quota(session, "volume_gib", func.sum(Volume.size_gib), Volume, body.size_gib - volume.size_gib)
@@ -138,7 +177,7 @@ async def attach_volume(
     session: WriteSession, principal: Principal, volume_id: UUID, body: VolumeAttach
 ) -> tuple[VolumeDetails, Operation]:
     """Wish a volume to a server of the same tenant. Raises NotFound for either, Attached if a server has it."""
-    volume = await _get_made_volume(session, volume_id)
+    volume = await get_made_volume(session, volume_id)
     server = await get_resource(session, Server, body.server_id, for_change=True)
     present = (await describe_volumes(session, [volume]))[0].server
     if present is not None:
@@ -165,7 +204,8 @@ async def detach_volume(
     return await _request(session, principal, volume, "volume.detach")
 
 
-async def _get_made_volume(session: WriteSession, volume_id: UUID) -> Volume:
+async def get_made_volume(session: WriteSession, volume_id: UUID) -> Volume:
+    """Return a volume for a change; raises NotFound, or VolumeNotMade for one that was never seen to be there."""
     volume = await get_resource(session, Volume, volume_id, for_change=True)
     if volume.observed_size_gib is None:
         if volume.status == ResourceStatus.ERROR:

@@ -14,6 +14,7 @@ from platforma.database.tenant_session import TenantSession
 from platforma.network.models import FloatingIp, Router, SecurityGroup, SecurityGroupRule, Subnet
 from platforma.operations.models import Operation, OperationStatus, Plane, Resource, ResourceStatus
 from platforma.operations.service import resource_kind
+from platforma.storage.models import Snapshot
 
 _UNFINISHED = (OperationStatus.QUEUED, OperationStatus.RUNNING)
 
@@ -93,7 +94,7 @@ async def load_expected(session: TenantSession) -> Expected:
 
 async def _add_resources(session: TenantSession, expected: Expected, model: type[Resource], busy: set[UUID]) -> None:
     kinds = {kind.value: kind for kind in CloudKind}
-    kind = kinds.get(resource_kind(model))
+    kind = CloudKind.VOLUME if model is Snapshot else kinds.get(resource_kind(model))
     if kind is None:
         return
     for row in await session.scalars(select(model)):

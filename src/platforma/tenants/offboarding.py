@@ -23,11 +23,11 @@ from platforma.operations.keys import ClusterKey
 from platforma.operations.models import Operation, OperationStatus, Plane, Resource, ResourceStatus
 from platforma.operations.reconciling import Step, again, gone
 from platforma.operations.service import request_operation
-from platforma.storage.models import Volume
+from platforma.storage.models import Snapshot, Volume
 from platforma.tenants.models import OperatorAudit, Tenant, TenantStatus
 from platforma.tenants.views import USER_GONE, TenantView, record_project
 
-ERASING = ("volume.delete",)
+ERASING = ("volume.delete", "snapshot.delete")
 """Actions that go on while a tenant is removed."""
 
 OpenCluster = Callable[[ClusterKey], TenantCluster]
@@ -114,15 +114,17 @@ async def close_tenant(session: WriteSession) -> None:
 
 
 async def count_unerased(session: TenantSession) -> int:
-    """Return how many volumes of the tenant are still to be erased."""
-    return await session.scalar(select(func.count()).select_from(Volume)) or 0
+    """Return how many volumes and snapshots of the tenant are still to be erased."""
+    counts = [await session.scalar(select(func.count()).select_from(model)) for model in (Volume, Snapshot)]
+    return sum(count or 0 for count in counts)
 
 
 async def erase_volumes(session: WriteSession) -> None:
     """Have the tenants' worker delete every volume, which it erases before; one that has failed is tried again."""
     under_way = select(Operation.resource_id).where(_is_unfinished())
-    for volume in await session.scalars(select(Volume).where(Volume.id.not_in(under_way))):
-        await request_operation(session, action="volume.delete", resource=volume, requested_by="platforma")
+    for model, action in zip((Volume, Snapshot), ERASING, strict=True):
+        for row in await session.scalars(select(model).where(model.id.not_in(under_way))):
+            await request_operation(session, action=action, resource=row, requested_by="platforma")
 
 
 async def is_closed(session: TenantSession) -> bool:

@@ -32,6 +32,7 @@ from platforma.clouds.openstack.resources import (
     ProjectCredential,
     Reference,
     RuleSpec,
+    VolumeSource,
 )
 from platforma.clouds.openstack.survey import CloudSurvey
 
@@ -179,8 +180,13 @@ class ComputeCloud(Protocol):
 class VolumeCloud(Protocol):
     """Volumes and their attachments."""
 
-    def ensure_volume(self, id_: UUID, *, size_gib: int, description: str) -> CloudVolume:
-        """Have a volume; one that is there keeps its size."""
+    def ensure_volume(
+        self, id_: UUID, *, size_gib: int, description: str, source: VolumeSource | None = None
+    ) -> CloudVolume:
+        """Have a volume, empty or a copy of its source; one that is there keeps its size and content.
+
+        Raises CloudNotFound for a source that is another project's.
+        """
 
     def get_volume(self, cloud_id: CloudId) -> CloudVolume:
         """Return the volume; raises CloudNotFound."""

@@ -218,6 +218,14 @@ class CloudAttachment:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeSource:
+    """What a new volume begins as a copy of."""
+
+    kind: Literal["volume", "image"]
+    cloud_id: CloudId
+
+
+@dataclass(frozen=True, slots=True)
 class CloudVolume:
     """`status` is Cinder's: creating, available, attaching, in-use, detaching, extending, deleting, error, ..."""
 

@@ -7,7 +7,14 @@ from platforma.clouds.blocks.protocol import BlockDevice, Blocks, Connection
 from platforma.clouds.openstack.errors import CloudAnswerInvalid, CloudConflict
 from platforma.clouds.openstack.kinds import SERVERS, SNAPSHOTS, VOLUMES, required
 from platforma.clouds.openstack.ownership import ProjectPart
-from platforma.clouds.openstack.resources import CloudAttachment, CloudId, CloudVolume, Reference, cloud_name
+from platforma.clouds.openstack.resources import (
+    CloudAttachment,
+    CloudId,
+    CloudVolume,
+    Reference,
+    VolumeSource,
+    cloud_name,
+)
 from platforma.clouds.openstack.translation import at_border
 
 _ATTACHING = {"reserved", "attaching"}
@@ -19,11 +26,18 @@ class VolumePart(ProjectPart):
     blocks: Blocks
 
     @at_border
-    def ensure_volume(self, id_: UUID, *, size_gib: int, description: str) -> CloudVolume:
+    def ensure_volume(
+        self, id_: UUID, *, size_gib: int, description: str, source: VolumeSource | None = None
+    ) -> CloudVolume:
         item = self._find(VOLUMES, id_)
         if item is None:
+            origin = {}
+            if source is not None and source.kind == "volume":
+                origin["source_volume_id"] = self._read(VOLUMES, source.cloud_id).id
+            elif source is not None:
+                origin["image_id"] = source.cloud_id
             made = self._connection.block_storage.create_volume(
-                name=cloud_name(id_), size=size_gib, description=description
+                name=cloud_name(id_), size=size_gib, description=description, **origin
             )
             item = self._read(VOLUMES, required(made.id, "id"))
         elif (item.description or "") != description:

@@ -19,6 +19,7 @@ from platforma.clouds.openstack.resources import (
     CloudVolume,
     Reference,
     ServerAddress,
+    VolumeSource,
     server_hostname,
 )
 
@@ -155,11 +156,17 @@ class FakeVolumePart(FakeProjectPart):
     """As `VolumeCloud`."""
 
     @cloud_call
-    def ensure_volume(self, id_: UUID, *, size_gib: int, description: str) -> CloudVolume:
+    def ensure_volume(
+        self, id_: UUID, *, size_gib: int, description: str, source: VolumeSource | None = None
+    ) -> CloudVolume:
+        if source is not None and source.kind == "volume":
+            self._get_volume(source.cloud_id)
         item, is_new = self._ensure(CloudKind.VOLUME, id_, status="creating", size_gib=size_gib, attachments=[])
         item.attributes["description"] = description
         if is_new:
             self.state.pool.allocate(item.cloud_id, size_gib)
+            if source is not None:
+                self.state.pool.copy(source.cloud_id, item.cloud_id)
             self.state.settle(item, "available")
         return self._volume(item)
 
