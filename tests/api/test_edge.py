@@ -1,5 +1,6 @@
 """The edge: hosts, targets, cross-site changes and bodies, before any endpoint sees them (A06, A17, P01)."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
@@ -7,11 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
 from platforma.api.edge import Edge
 from platforma.kit.hosts import parse_host
+from tests.isolation.conftest import make_application
 from tests.serving import served
 
 MAXIMUM = 2048
@@ -215,3 +218,54 @@ def test_hosts_have_one_spelling(authority: str) -> None:
         assert host.isascii()
         assert not host.endswith(".")
         assert parse_host(host) == host
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status", "words"),
+    [
+        (b"POST /servers HTTP/1.1\r\nHost: a.example\r\nSec-Fetch-Site: cross-site", 403, "asked for by another site"),
+        (b"POST /servers HTTP/1.1\r\nHost: a.example\r\nContent-Length: 99999", 413, "Send at most 2048 bytes"),
+        (b"GET /servers HTTP/1.1\r\nHost: a_b", 400, "One valid Host header"),
+    ],
+)
+def test_browsers_are_refused_with_a_page_and_programs_with_a_problem(
+    port: int, request_line: bytes, status: int, words: str
+) -> None:
+    as_browser = speak(port, request_line + b"\r\nAccept: text/html,*/*;q=0.8\r\n\r\n").decode()
+    assert f" {status} " in as_browser.splitlines()[0]
+    assert "content-type: text/html; charset=utf-8" in as_browser
+    assert words in as_browser
+    assert "<h1>" in as_browser
+    as_program = speak(port, request_line + b"\r\nAccept: */*\r\n\r\n").decode()
+    assert f" {status} " in as_program.splitlines()[0]
+    assert "application/problem+json" in as_program
+    api = request_line.replace(b" /servers ", b" /api/v1/servers ")
+    assert "application/problem+json" in speak(port, api + b"\r\nAccept: text/html\r\n\r\n").decode()
+
+
+def test_requests_are_logged_without_what_they_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Route, status, milliseconds and the id that the answer has; no path, query, cookie or body."""
+    secret = "s3cret-token-of-somebody"
+
+    async def ask() -> httpx.Response:
+        app = make_application("postgresql://nobody@127.0.0.1:1/nothing")
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app, raise_app_exceptions=False)) as client:
+            return await client.post(
+                f"http://a.example/invitation/{secret}?q={secret}",
+                headers={"cookie": f"__Host-platforma={secret}", "user-agent": secret},
+                data={"password": secret},
+            )
+
+    lines: list[dict[str, Any]] = []
+
+    class Recorder:
+        def info(self, event: str, **values: Any) -> None:
+            lines.append({"event": event, **structlog.contextvars.get_contextvars(), **values})
+
+    monkeypatch.setattr("platforma.api.edge.log", Recorder())
+    response = asyncio.run(ask())
+    (line,) = lines
+    assert line["request_id"] == response.headers["x-request-id"]
+    assert (line["method"], line["route"], line["status"]) == ("POST", "/invitation/{token}", response.status_code)
+    assert line["milliseconds"] > 0
+    assert secret not in repr(lines)

@@ -140,13 +140,21 @@ async def test_a_rule_open_to_all_is_marked(portal: Portal) -> None:
 @in_one_loop
 async def test_a_private_key_is_shown_once(portal: Portal) -> None:
     tenancy = await portal.renew()
-    response = await portal.post(tenancy, "/key-pairs/generate", {"name": "laptop"})
-    assert response.status_code == 200
-    document = read(response)
-    assert "BEGIN OPENSSH PRIVATE KEY" in document.text
+    made = await portal.post(tenancy, "/key-pairs/generate", {"name": "laptop"})
+    assert made.status_code == 303
+    cookie, _, flags = made.headers["set-cookie"].partition("; ")
+    assert flags == "Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=120"
+    shown = made.headers["location"]
+    response = await portal.get(tenancy, shown, cookie=cookie)
+    assert "BEGIN OPENSSH PRIVATE KEY" in read(response).text
     assert response.headers["cache-control"] == "no-store"
-    for page in ("/key-pairs", "/operations"):
-        assert "PRIVATE KEY" not in (await portal.get(tenancy, page)).text
+    assert "Max-Age=0" in response.headers["set-cookie"]
+    reloaded = await portal.get(tenancy, shown)
+    assert "It was shown once" in read(reloaded).text
+    another = f"/key-pairs/{tenancy.ids['key_pair_id']}/private-key"
+    for page in ("/key-pairs", "/operations", another):
+        assert "PRIVATE KEY" not in (await portal.get(tenancy, page, cookie=cookie)).text
+    assert (await portal.get(tenancy, "/key-pairs?name=laptop")).text.count(">laptop</a>") == 1
 
 
 @in_one_loop

@@ -4,19 +4,23 @@ It establishes the host, refuses cross-site changes, odd targets and odd bodies,
 every answer. It believes no header that says who is calling.
 """
 
+import html
 import ipaddress
 import json
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from platforma.kit.hosts import parse_host
 from platforma.kit.problems import PROBLEM_MEDIA_TYPE
+
+log = structlog.get_logger("platforma.requests")
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
@@ -45,18 +49,34 @@ class Refusal(Exception):
     status: int
     kind: str
     title: str
-    detail: str
+    detail: str | None = None
 
     def body(self) -> bytes:
         """Return the problem document."""
-        return json.dumps(
-            {
-                "type": f"urn:platforma:problem:{self.kind}",
-                "title": self.title,
-                "status": self.status,
-                "detail": self.detail,
-            }
-        ).encode()
+        document = {"type": f"urn:platforma:problem:{self.kind}", "title": self.title, "status": self.status}
+        return json.dumps(document | ({"detail": self.detail} if self.detail else {})).encode()
+
+    def page(self) -> bytes:
+        """Return the same for a person: without a brand, as it is said before a portal is known."""
+        title, detail = html.escape(self.title), html.escape(self.detail or "")
+        return _PAGE.format(title=title, detail=detail).encode()
+
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+</head>
+<body>
+<h1>{title}</h1>
+<p>{detail}</p>
+</body>
+</html>
+"""
 
 
 class Edge:
@@ -79,18 +99,25 @@ class Edge:
         request_id = secrets.token_hex(8)
         is_api = scope["path"].startswith(self._api_prefix)
 
+        begun, status = time.perf_counter(), 500
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 message = {**message, "headers": self._headers(message["headers"], request_id, is_api=is_api)}
             await send(message)
 
-        try:
-            self._check(scope, is_api=is_api)
-            if any(name == b"transfer-encoding" for name, _ in scope["headers"]):
-                receive = await _read_whole(receive, self._maximum_body_bytes)
-            await self._app(scope, receive, send_with_headers)
-        except Refusal as refusal:
-            await _answer(send_with_headers, refusal)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                self._check(scope, is_api=is_api)
+                if any(name == b"transfer-encoding" for name, _ in scope["headers"]):
+                    receive = await _read_whole(receive, self._maximum_body_bytes)
+                await self._app(scope, receive, send_with_headers)
+            except Refusal as refusal:
+                await answer_refusal(scope, send_with_headers, refusal)
+            finally:
+                _log(scope, status, begun)
 
     def _check(self, scope: Scope, *, is_api: bool) -> None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
@@ -135,6 +162,22 @@ class Edge:
         if b"cache-control" not in present:
             added.append((b"cache-control", b"no-store"))
         return [*headers, *added, (b"x-request-id", request_id.encode())]
+
+
+def _log(scope: Scope, status: int, begun: float) -> None:
+    """Log a request by its route, never by path, query, headers or body: these hold tokens, and what people look at."""
+    if scope["path"].startswith("/static/"):
+        return
+    state = scope.get("state", {})
+    log.info(
+        "request",
+        method=scope["method"][:10],
+        host=state.get("host"),
+        route=getattr(scope.get("route"), "path", None),
+        status=status,
+        milliseconds=round((time.perf_counter() - begun) * 1000, 1),
+        address=state.get("address"),
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -212,9 +255,12 @@ def _too_large(maximum: int) -> Refusal:
     return Refusal(413, "too-large", "The body is too large", f"Send at most {maximum} bytes.")
 
 
-async def _answer(send: Any, refusal: Refusal) -> None:
-    body = refusal.body()
-    headers = [(b"content-type", PROBLEM_MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+async def answer_refusal(scope: Scope, send: Send, refusal: Refusal) -> None:
+    """Turn a request away: with a page if a browser asks for one, else with a problem document."""
+    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
+    is_page = b"text/html" in accepted and not scope["path"].startswith("/api/")
+    body, kind = (refusal.page(), "text/html; charset=utf-8") if is_page else (refusal.body(), PROBLEM_MEDIA_TYPE)
+    headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
     if refusal.status in (400, 413):
         headers.append((b"connection", b"close"))
     if refusal.status == 405:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -54,13 +54,18 @@ class ListQuery(BaseModel):
         return self.sort.startswith("-")
 
 
-class ResourceQuery(ListQuery):
-    """Filters that every resource has."""
+class NamedQuery(ListQuery):
+    """The filter of everything that has a name."""
 
     name: Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")] | None = Field(
         default=None, description="Part of the name, in any case."
     )
-    status: Annotated[str, StringConstraints(max_length=40, pattern=r"^[^\x00]*$")] | None = None
+
+
+class ResourceQuery(NamedQuery):
+    """Filters that every resource has."""
+
+    status: Literal["pending", "creating", "active", "updating", "deleting", "error"] | None = None
 
 
 async def list_page(
@@ -280,13 +285,14 @@ def _cut_page(rows: list[Row], query: ListQuery, column: InstrumentedAttribute[A
     return rows, _encode(query.sort, getattr(rows[-1], column.key), cast(Any, rows[-1]).id)
 
 
-def resource_filters(query: ResourceQuery, model: Any) -> list[ColumnElement[bool]]:
+def resource_filters(query: NamedQuery, model: Any) -> list[ColumnElement[bool]]:
     """Return the conditions of the filters that every resource has."""
     conditions: list[ColumnElement[bool]] = []
     if query.name is not None:
         conditions.append(model.name.icontains(query.name, autoescape=True))
-    if query.status is not None:
-        conditions.append(model.status == query.status)
+    status = getattr(query, "status", None)
+    if status is not None:
+        conditions.append(model.status == status)
     return conditions
 
 

@@ -8,6 +8,7 @@ An endpoint takes one of two contexts, and with it the only session there is:
 The transaction is committed when the endpoint has returned and before the answer is sent.
 """
 
+import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -130,11 +131,10 @@ class TenantRoute(APIRoute):
     is_open = False
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
-        has_body = bool(set(kwargs.get("methods") or ()) & {"POST", "PUT", "PATCH"})
+        has_body = bool(set(kwargs.get("methods") or ()) & {"POST", "PUT", "PATCH", "DELETE"})
         statuses = [422, 503] + ([] if self.is_open else [401, 403]) + ([404] if "{" in path else [])
-        statuses += [400, 409, 413, 415] if has_body else []
+        statuses += [400, 404, 409, 413, 415, 429] if has_body else []
         statuses += [403] if self.is_open and has_body else []
-        statuses += [409] if "DELETE" in (kwargs.get("methods") or ()) else []
         kwargs["responses"] = describe(*sorted(set(statuses))) | (kwargs.get("responses") or {})
         super().__init__(path, endpoint, **kwargs)
         permission = permission_of(self.dependant)
@@ -160,6 +160,8 @@ class TenantRoute(APIRoute):
             unknown = sorted(set(request.query_params) - known)
             if unknown:
                 raise Invalid(errors=[{"where": f"query.{name}", "detail": "Unknown parameter."} for name in unknown])
+            if request.headers.get("content-type", "").startswith("application/json"):
+                _check_keys(await request.body())
             return await handle(request)
 
         return handle_strictly
@@ -169,6 +171,26 @@ class OpenRoute(TenantRoute):
     """A route for people who have not signed in yet."""
 
     is_open = True
+
+
+def _check_keys(body: bytes) -> None:
+    """Refuse an object that names a key twice: parsers differ in which of the two they take (RFC 8259, section 4).
+
+    What is no JSON at all is refused where it is read.
+    """
+    try:
+        json.loads(body, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        return
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise Invalid(errors=[{"where": f"body.{key}"[:200], "detail": "This key is there twice."}])
+        found[key] = value
+    return found
 
 
 def _query_names(dependant: Dependant) -> frozenset[str]:

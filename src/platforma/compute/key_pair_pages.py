@@ -1,5 +1,7 @@
 """Pages of key pairs."""
 
+import base64
+import binascii
 from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
@@ -9,6 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from platforma.api.fields import Name
 from platforma.api.lists import ResourceQuery
+from platforma.authentication.cookies import clear_cookie, set_cookie
 from platforma.compute import key_pairs as service
 from platforma.compute.endpoints import Reads, Writes
 from platforma.compute.models import KeyPair
@@ -25,6 +28,9 @@ from platforma.portal.resources import STATUSES, show_deletion
 from platforma.portal.routes import PageRoute, shown_on
 
 key_pairs = APIRouter(prefix="/key-pairs", tags=["Key pairs"], route_class=PageRoute)
+
+KEY_COOKIE = "__Host-platforma-private-key"
+"""Carries a new private key from the answer that made it to the page that shows it, in the browser of who asked."""
 
 
 _EXAMPLE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK8HpMiAafEqNi0guzFzHF2TdL8FfcS2szp9k3mqDa8F ada"
@@ -86,21 +92,42 @@ async def import_key_pair(form: Annotated[ImportForm, Form()], writing: Writes) 
     return see_other("/key-pairs")
 
 
-@key_pairs.post("/generate", status_code=200)
+@key_pairs.post("/generate")
 @shown_on("/key-pairs/new")
-async def generate_key_pair(form: Annotated[GenerationForm, Form()], request: Request, writing: Writes) -> Response:
-    """Make a pair and show its private half, in this answer and never again."""
+async def generate_key_pair(form: Annotated[GenerationForm, Form()], writing: Writes) -> Response:
+    """Make a pair, and send on to the page that shows its private half once. To reload that page makes no second."""
     wanted = KeyPairCreate(name=form.name)
     key_pair, _operation, private_key = await service.create_key_pair(writing.session, writing.principal, wanted)
-    download = f"data:application/x-pem-file,{quote(private_key or '')}"
-    return render(
+    carried = base64.urlsafe_b64encode((private_key or "").encode()).decode().rstrip("=")
+    response = see_other(f"/key-pairs/{key_pair.id}/private-key")
+    response.headers.append("set-cookie", f"{set_cookie(KEY_COOKIE, f'{key_pair.id}.{carried}')}; Max-Age=120")
+    return response
+
+
+@key_pairs.get("/{key_pair_id}/private-key")
+async def show_private_key(key_pair_id: UUID, request: Request, reading: Plans) -> Response:
+    """The private half of a pair that this browser has just had made, once: it is in a cookie that ends here."""
+    key_pair = await get_resource(reading.session, KeyPair, key_pair_id)
+    owner, _dot, carried = request.cookies.get(KEY_COOKIE, "").partition(".")
+    private_key = _decode_key(carried) if owner == str(key_pair_id) else None
+    response = render(
         request,
         "compute/private_key.html",
-        writing,
+        reading,
         key_pair=key_pair,
         private_key=private_key,
-        download=download,
+        download=f"data:application/x-pem-file,{quote(private_key or '')}",
     )
+    if private_key is not None:
+        response.headers.append("set-cookie", clear_cookie(KEY_COOKIE))
+    return response
+
+
+def _decode_key(carried: str) -> str | None:
+    try:
+        return base64.urlsafe_b64decode(carried + "=" * (-len(carried) % 4)).decode() or None
+    except (binascii.Error, ValueError):
+        return None
 
 
 @key_pairs.get("/{key_pair_id}")

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from platforma import __version__
 from platforma.api.application import Application
-from platforma.api.problems import problem_response
+from platforma.api.edge import Refusal, answer_refusal
 from platforma.authentication.cookies import OPERATOR_COOKIE
 from platforma.authentication.passwords import PasswordStretcher
 from platforma.database.database import Database
@@ -67,7 +67,7 @@ class OnlyAtHost:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on if it is for this host, as the edge read it."""
         if scope["type"] == "http" and scope["state"]["host"] != self._host:
-            await problem_response(NotFound())(scope, receive, send)
+            await answer_refusal(scope, send, Refusal(NotFound.status, NotFound.type, NotFound.title))
         else:
             await self._app(scope, receive, send)
 

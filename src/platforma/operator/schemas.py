@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints, field_validator
 
 from platforma.api.fields import Boolean, Input, Name, Output
-from platforma.api.lists import ListQuery, ResourceQuery
+from platforma.api.lists import ListQuery, NamedQuery
 from platforma.authentication.permissions import Role
 from platforma.authentication.schemas import Email
 from platforma.kubernetes.kubeconfig_files import EXAMPLE_KUBECONFIG, LONGEST_FILE
@@ -146,11 +146,13 @@ class PriceBookCreate(Input):
         return prices
 
 
-class PortalQuery(ResourceQuery):
+class PortalQuery(NamedQuery):
     """Filters of the list of portals."""
 
+    status: Literal["active", "suspended"] | None = None
 
-class TenantQuery(ResourceQuery):
+
+class TenantQuery(NamedQuery):
     """Filters of the list of tenants."""
 
     status: TenantStatus | None = None
@@ -257,7 +259,7 @@ class OperatorAuditOut(Output):
     details: dict[str, Any]
 
 
-class ClusterQuery(ResourceQuery):
+class ClusterQuery(NamedQuery):
     """Filters of the list of clusters."""
 
     status: ClusterStatus | None = None

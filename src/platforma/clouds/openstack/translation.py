@@ -43,6 +43,7 @@ _CONFIDENTIAL = (
     re.compile(r"\(HTTP \d+\)|\(Request-ID: [^)]*\)|\breq-[0-9a-f-]{36}", re.IGNORECASE),
     re.compile(r"\bgAAAA[\w=-]+"),
     re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}:\d+\b"),
+    re.compile(r"\b(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32})\b", re.IGNORECASE),
     re.compile(r"<[^>]*>"),
 )
 
@@ -140,7 +141,7 @@ def translate_response(response: requests.Response) -> CloudError:
 
 
 def clean_reason(message: str | None) -> str | None:
-    """Return OpenStack's words without addresses, tokens, request ids and markup; None if nothing is left."""
+    """Return OpenStack's words without addresses, tokens, its own ids and markup; None if nothing is left."""
     if not message:
         return None
     for pattern in _CONFIDENTIAL:
