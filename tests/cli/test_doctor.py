@@ -5,8 +5,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from platforma.cli.doctor import check_erasure
+from platforma.clouds.openstack.fake import FakeCloud
 from platforma.database.roles import APPLICATION_ROLES, DatabaseRole
 from platforma.kit.crypto import new_key
+from platforma.settings import Settings
 from tests.cli.conftest import Run
 from tests.database.server import TestDatabase
 
@@ -123,3 +126,24 @@ def test_a_wrong_role_and_a_database_that_is_away_are_found(
     assert "signs in as platforma_operator" in subjects(run("doctor", "--json"))
     monkeypatch.setenv("PLATFORMA_DATABASE__PORTAL", "postgresql://platforma_portal:x@127.0.0.1:1/none")
     assert "does not answer" in subjects(run("doctor", "--json"))
+
+
+@pytest.mark.parametrize("lies", [False, True])
+def test_a_canary_finds_what_is_left_behind(*, lies: bool) -> None:
+    cloud = FakeCloud(polls_until_ready=0)
+    cloud.pool.zeroes_nothing = lies
+    used = Settings(
+        openstack={
+            "auth_url": cloud.settings.auth_url,
+            "external_network": cloud.settings.external_network,
+            "administrator_username": cloud.administrator.username,
+            "administrator_password": cloud.administrator.password,
+        }
+    )
+    found = check_erasure(used, cloud)
+    assert [finding.subject for finding in found] == (["volume type standard", "volume type zeroed"] if lies else [])
+
+
+def test_a_canary_needs_the_administrator() -> None:
+    (found,) = check_erasure(Settings())
+    assert "not the cloud's administrator" in found.problem

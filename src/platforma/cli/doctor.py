@@ -6,7 +6,7 @@ It checks what the settings of this process let it see: run it with each process
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import psycopg
 import typer
@@ -14,13 +14,16 @@ from pydantic import SecretStr
 
 from platforma.authentication.passwords import PasswordStretcher
 from platforma.cli.console import Json, fail, settings, show
-from platforma.clouds.openstack import CloudError, CloudPool
+from platforma.clouds.blocks import LocalBlocks
+from platforma.clouds.openstack import CloudError, CloudPool, Clouds
 from platforma.database.census import take_census
 from platforma.database.engine import DatabaseUrlError, libpq_dsn, parse_url
 from platforma.database.roles import APPLICATION_ROLES, DatabaseRole
 from platforma.kit.crypto import KeyRing
 from platforma.operations.cloud_access import administrator_credential, openstack_settings
 from platforma.settings import Settings
+from platforma.storage.canary import CanaryFlight
+from platforma.storage.sampling import Assurance
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,12 @@ class Finding:
 Check = Callable[[Settings], Awaitable[list[Finding]]]
 
 
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    as_json: Json = False,
+    canary: Annotated[
+        bool, typer.Option(help="Also write to a volume of each type, delete it, and look what the next one shows.")
+    ] = False,
+) -> None:
     """Say what is wrong with this installation and how to mend it; exit code 1 if anything is."""
     used = settings()
     if not _has_anything(used):
@@ -43,7 +51,7 @@ def doctor(as_json: Json = False) -> None:
             "Nothing was checked: no settings were given. Name those of a process, as in "
             "PLATFORMA_SETTINGS=/etc/platforma/portal.env platforma doctor"
         )
-    findings = asyncio.run(examine(used))
+    findings = asyncio.run(examine(used)) + (check_erasure(used) if canary else [])
 
     def words() -> str:
         if not findings:
@@ -205,6 +213,29 @@ def _check_portals(connection: psycopg.Connection[Any]) -> list[Finding]:
     )
     remedy = "Add one: platforma domain add PORTAL HOST --canonical"
     return [Finding(f"portal {name}", "It has no canonical host to make links with.", remedy) for (name,) in rows]
+
+
+def check_erasure(used: Settings, clouds: Clouds | None = None) -> list[Finding]:
+    """Send a canary through each volume type. Needs the cloud's administrator, and to reach the volumes' bytes."""
+    cloud = used.openstack
+    if cloud is None or cloud.administrator_password is None:
+        return [Finding("canary", "This process is not the cloud's administrator.", "Use the provisioner's settings.")]
+    clouds = clouds or CloudPool(blocks=LocalBlocks(used.erasure.local_directory))
+    where, assurance = openstack_settings(cloud), Assurance(used.erasure.confidence, used.erasure.share)
+    found = []
+    try:
+        flight = CanaryFlight.of(clouds, where, administrator_credential(cloud), assurance)
+        for verdict in flight.fly():
+            if not verdict.is_clean:
+                remedy = (
+                    "Do not let tenants have this type before it is mended; what they delete can be read by others."
+                )
+                found.append(Finding(f"volume type {verdict.volume_type}", verdict.words, remedy))
+    except CloudError as error:
+        found.append(
+            Finding("canary", str(error), "Let the workers reach volumes: PLATFORMA_ERASURE__LOCAL_DIRECTORY.")
+        )
+    return found
 
 
 async def check_clouds(used: Settings) -> list[Finding]:

@@ -53,6 +53,7 @@ class LocalDevice:
 
     def __init__(self, path: Path, extents: list[tuple[int, int]], lock: Path) -> None:
         self._extents = extents
+        self.place: str | None = f"{path} {sorted(extents)}"
         self.size = sum(length for _, length in extents)
         self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._file = -1

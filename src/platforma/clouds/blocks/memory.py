@@ -62,6 +62,7 @@ class MemoryDevice:
         self._pool = pool
         self._owner = owner
         self._extents = list(pool.owners[owner])
+        self.place: str | None = str(sorted(self._extents))
         self.size = len(self._extents) * GIBIBYTE
 
     def read(self, offset: int, length: int) -> bytes:

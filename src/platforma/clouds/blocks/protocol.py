@@ -22,6 +22,10 @@ class BlockDevice(Protocol):
     def size(self) -> int:
         """How large it is."""
 
+    @property
+    def place(self) -> str | None:
+        """Where its bytes are on the medium, the same for two volumes that have the same space; None if not known."""
+
     def read(self, offset: int, length: int) -> bytes:
         """Return what is there, from the medium and no cache of this machine."""
 

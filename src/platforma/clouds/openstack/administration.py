@@ -166,6 +166,11 @@ class OpenStackAdministration:
         ]
 
     @at_border
+    def list_volume_types(self) -> list[str]:
+        found = self._connection.block_storage.types()
+        return sorted(str(required(each.name, "name")) for each in found if each.is_public is not False)
+
+    @at_border
     def empty_project(self, project_id: str) -> list[CloudObject]:
         return empty_project(self._connection, project_id)
 

@@ -181,11 +181,17 @@ class VolumeCloud(Protocol):
     """Volumes and their attachments."""
 
     def ensure_volume(
-        self, id_: UUID, *, size_gib: int, description: str, source: VolumeSource | None = None
+        self,
+        id_: UUID,
+        *,
+        size_gib: int,
+        description: str,
+        source: VolumeSource | None = None,
+        volume_type: str | None = None,
     ) -> CloudVolume:
-        """Have a volume, empty or a copy of its source; one that is there keeps its size and content.
+        """Have a volume, empty or a copy of its source; one that is there keeps its size, content and type.
 
-        Raises CloudNotFound for a source that is another project's.
+        Without the name of a type it is of the cloud's default. Raises CloudNotFound for another project's source.
         """
 
     def get_volume(self, cloud_id: CloudId) -> CloudVolume:
@@ -273,6 +279,9 @@ class CloudAdministration(Protocol):
 
     def list_public_images(self) -> list[CloudImage]:
         """Return the images that are open to every project and ready for use."""
+
+    def list_volume_types(self) -> list[str]:
+        """Return the names of the volume types that are open to every project."""
 
     def empty_project(self, project_id: str) -> list[CloudObject]:
         """Remove what can be removed from the project now, and return what is left. Call again until it is empty."""

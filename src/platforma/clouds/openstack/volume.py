@@ -27,11 +27,17 @@ class VolumePart(ProjectPart):
 
     @at_border
     def ensure_volume(
-        self, id_: UUID, *, size_gib: int, description: str, source: VolumeSource | None = None
+        self,
+        id_: UUID,
+        *,
+        size_gib: int,
+        description: str,
+        source: VolumeSource | None = None,
+        volume_type: str | None = None,
     ) -> CloudVolume:
         item = self._find(VOLUMES, id_)
         if item is None:
-            origin = {}
+            origin = {} if volume_type is None else {"volume_type": volume_type}
             if source is not None and source.kind == "volume":
                 origin["source_volume_id"] = self._read(VOLUMES, source.cloud_id).id
             elif source is not None:

@@ -84,6 +84,10 @@ class FakeAdministration:
         return list(IMAGES)
 
     @cloud_call
+    def list_volume_types(self) -> list[str]:
+        return sorted(self.state.volume_types)
+
+    @cloud_call
     def empty_project(self, project_id: str) -> list[CloudObject]:
         for kind in CloudKind:
             if kind in {CloudKind.PORT, CloudKind.VOLUME} and self.state.list(CloudKind.SERVER, project_id):

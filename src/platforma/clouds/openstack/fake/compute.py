@@ -157,13 +157,20 @@ class FakeVolumePart(FakeProjectPart):
 
     @cloud_call
     def ensure_volume(
-        self, id_: UUID, *, size_gib: int, description: str, source: VolumeSource | None = None
+        self,
+        id_: UUID,
+        *,
+        size_gib: int,
+        description: str,
+        source: VolumeSource | None = None,
+        volume_type: str | None = None,
     ) -> CloudVolume:
         if source is not None and source.kind == "volume":
             self._get_volume(source.cloud_id)
         item, is_new = self._ensure(CloudKind.VOLUME, id_, status="creating", size_gib=size_gib, attachments=[])
         item.attributes["description"] = description
         if is_new:
+            item.attributes["clears"] = volume_type is not None and self.state.volume_types[volume_type]
             self.state.pool.allocate(item.cloud_id, size_gib)
             if source is not None:
                 self.state.pool.copy(source.cloud_id, item.cloud_id)

@@ -77,6 +77,8 @@ class FakeState:
         self.calls: list[FakeCall] = []
         self.quotas: dict[str, dict[str, int]] = {}
         self.pool = MemoryPool()
+        self.volume_types = {"standard": False, "zeroed": True}
+        """By name whether the back end overwrites what is deleted."""
         self._faults: dict[str, list[_Fault]] = {}
         self._failures: dict[CloudKind, list[str]] = {}
 
