@@ -26,6 +26,8 @@ class DriftKind(StrEnum):
     FLOATING_IP = "floating-ip"
     UNKNOWN = "unknown"
     MISSING = "missing"
+    NAMESPACE_CHANGED = "namespace-changed"
+    NAMESPACE_MISSING = "namespace-missing"
 
 
 @dataclass(frozen=True)
@@ -49,5 +51,7 @@ MEANINGS: dict[DriftKind, Meaning] = {
     DriftKind.FLOATING_IP: Meaning("A floating IP leads elsewhere than it should", Mode.MEND),
     DriftKind.UNKNOWN: Meaning("Something is in the project that Platforma did not make", Mode.REPORT),
     DriftKind.MISSING: Meaning("Something that Platforma made is gone", Mode.REPORT),
+    DriftKind.NAMESPACE_CHANGED: Meaning("A namespace is not closed, confined or limited as it should be", Mode.MEND),
+    DriftKind.NAMESPACE_MISSING: Meaning("A namespace is gone from its cluster", Mode.REPORT),
 }
 """To mend what is unknown is to delete it, and to mend what is missing is to make it anew, empty."""

@@ -32,6 +32,14 @@ from platforma.sweep.comparing import Drift, compare
 from platforma.sweep.expecting import Expected, load_expected
 from platforma.sweep.kinds import MEANINGS, DriftKind, Mode
 from platforma.sweep.models import Sweep, SweepChoice, SweepFinding
+from platforma.sweep.namespaces import (
+    NAMESPACE_KINDS,
+    NamespaceSurvey,
+    WantedNamespaces,
+    lasting,
+    load_namespaces,
+    survey_namespaces,
+)
 from platforma.tenants.models import OPENSTACK, AuditEvent, CloudCredential
 
 logger = structlog.get_logger(__name__)
@@ -85,6 +93,14 @@ class SweepTurn:
 
 
 @dataclass(frozen=True)
+class Before:
+    """What a tenant's rows said before the look."""
+
+    project: Expected
+    namespaces: WantedNamespaces
+
+
+@dataclass(frozen=True)
 class Removal:
     """What to take away from the project: an object of a kind, or a share."""
 
@@ -119,7 +135,7 @@ class Sweeper:
             async with self._database.write(taken) as session:
                 tenant_id = session.tenant_id
                 sealed = await session.scalar(select(CloudCredential.sealed).where(CloudCredential.cloud == OPENSTACK))
-                before = await load_expected(session)
+                before = Before(await load_expected(session), await load_namespaces(session))
         except NotBoundError:
             return False
         assert taken.lease is not None  # noqa: S101 (it is bound)
@@ -137,7 +153,7 @@ class Sweeper:
             logger.exception("a project could not be swept", tenant_id=str(tenant_id))
         return True
 
-    async def _sweep(self, turn: SweepTurn, tenant_id: UUID, sealed: bytes | None, before: Expected) -> None:
+    async def _sweep(self, turn: SweepTurn, tenant_id: UUID, sealed: bytes | None, before: Before) -> None:
         if sealed is None:
             async with self._database.write(turn) as session:
                 await _finish(session, self._every)
@@ -145,16 +161,18 @@ class Sweeper:
         loop = asyncio.get_running_loop()
         fence = Fence(SURVEY_SECONDS)
 
-        def survey() -> tuple[ProjectCloud, CloudSurvey]:
+        def survey() -> tuple[ProjectCloud, CloudSurvey, NamespaceSurvey]:
             cloud = fence.around(self._access.open_project(tenant_id, sealed))
-            return cloud, cloud.survey()
+            return cloud, cloud.survey(), survey_namespaces(self._access, tenant_id, before.namespaces, fence)
 
-        cloud, seen = await loop.run_in_executor(self._executor, survey)
+        cloud, seen, namespaces = await loop.run_in_executor(self._executor, survey)
         async with self._database.write(turn) as session:
             # What the rows said before and say after the look is not drift, but work under way.
-            lasting = compare(before, seen).keys()
-            drifts = [drift for key, drift in compare(await load_expected(session), seen).items() if key in lasting]
-            removals = await record_drifts(session, drifts)
+            still = compare(before.project, seen).keys()
+            drifts = [drift for key, drift in compare(await load_expected(session), seen).items() if key in still]
+            drifts += lasting(namespaces, await load_namespaces(session))
+            unseen: frozenset[DriftKind] = frozenset() if namespaces.is_whole else NAMESPACE_KINDS
+            removals = await record_drifts(session, drifts, unseen)
             await _finish(session, self._every)
         await loop.run_in_executor(self._executor, remove, cloud, removals)
 
@@ -178,8 +196,13 @@ async def _finish(session: WriteSession, every: timedelta) -> None:
     row.wake_at = func.now() + every
 
 
-async def record_drifts(session: WriteSession, drifts: Sequence[Drift]) -> list[Removal]:
-    """Write what was found and what has ended, and ask for what shall be mended; return what is to be removed."""
+async def record_drifts(
+    session: WriteSession, drifts: Sequence[Drift], unseen: frozenset[DriftKind] = frozenset()
+) -> list[Removal]:
+    """Write what was found and what has ended, and ask for what shall be mended; return what is to be removed.
+
+    Of kinds that are `unseen` nobody knows whether they have ended.
+    """
     modes = {DriftKind(row.kind): Mode(row.mode) for row in await session.scalars(select(SweepChoice))}
     open_rows = await session.scalars(
         select(SweepFinding).where(SweepFinding.status.in_(("open", "mending"))).with_for_update()
@@ -210,6 +233,8 @@ async def record_drifts(session: WriteSession, drifts: Sequence[Drift]) -> list[
             asked.add(drift.resource.id)
             await _ask_to_mend(session, drift.resource.model, drift.resource.id)
     for row in present.values():
+        if row.kind in unseen:
+            continue
         was_mending = row.status == "mending"
         row.status = "mended" if was_mending else "gone"
         row.ended_at = func.now()
