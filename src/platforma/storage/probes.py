@@ -10,6 +10,11 @@ async def _volume(party: Party) -> str | None:
     return await party.settle(await party.ask("POST", f"{_API}/volumes", body=body))
 
 
+async def _snapshot(party: Party) -> str | None:
+    path = f"{_API}/volumes/{party.ids['volume_id']}/snapshots"
+    return await party.settle(await party.ask("POST", path, body={"name": f"snapshot {party.mark}"}))
+
+
 async def _erasure(party: Party) -> str | None:
     """The record of a volume that was made to be erased."""
     body = {"name": f"short-lived {party.mark}", "size_gib": 1}
@@ -21,6 +26,7 @@ async def _erasure(party: Party) -> str | None:
 
 
 BELONGINGS = (
-    Belonging("volume_id", _volume, Layer.STORAGE),
+    Belonging("volume_id", _volume, Layer.STORAGE, aliases=("source_volume_id",)),
+    Belonging("snapshot_id", _snapshot, Layer.STORAGE, needs=("volume_id",)),
     Belonging("erasure_id", _erasure, Layer.STORAGE, is_optional=True),
 )
