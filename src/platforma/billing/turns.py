@@ -41,6 +41,8 @@ logger = structlog.get_logger(__name__)
 
 POLL_SECONDS = 2.0
 LEASE_SECONDS = 120.0
+AT_ONCE = 4
+"""How many tenants one worker bills at once: most of a turn is waiting for Stripe."""
 FIRST_RETRY = timedelta(seconds=5)
 TASKS_PER_TURN = 40
 PERSISTENT = (MakeCustomer, LookAtSetup, RemoveCard, LookAtPayment, LookAtRefund, Compare)
@@ -67,6 +69,14 @@ class NextTurn:
         return tenant
 
 
+@dataclass(frozen=True)
+class CollectionEnd:
+    """Why a turn asks Stripe for no more: there is nothing, something is in the way, or it has been long enough."""
+
+    trouble: CloudError | None = None
+    has_more: bool = False
+
+
 @dataclass
 class Turn:
     """Binds to the tenant at whose account this worker has the turn."""
@@ -90,11 +100,19 @@ async def keep_billing(
     while True:
         try:
             await database.call_gate("add_billing_accounts")
-            while await take_turn(database, stripe, executor=executor, clock=clock):
-                pass
-        except DBAPIError:
+            async with asyncio.TaskGroup() as turns:
+                for _ in range(AT_ONCE):
+                    turns.create_task(_take_turns(database, stripe, executor, clock))
+        except* DBAPIError:
             logger.warning("billing could not reach the database")
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def _take_turns(
+    database: Database, stripe: PaymentProvider | None, executor: Executor | None, clock: Clock
+) -> None:
+    while await take_turn(database, stripe, executor=executor, clock=clock):
+        pass
 
 
 async def take_turn(
@@ -115,8 +133,8 @@ async def take_turn(
     turn = Turn(taken.lease)
     try:
         await bill(database, turn, now=clock())
-        trouble = await collect(database, turn, stripe, executor=executor, clock=clock) if stripe else None
-        await end_turn(database, turn, trouble, now=clock())
+        end = await collect(database, turn, stripe, executor=executor, clock=clock) if stripe else CollectionEnd()
+        await end_turn(database, turn, end, now=clock())
     except NotBoundError:
         logger.warning("another worker has the turn")
     except DBAPIError:
@@ -140,31 +158,32 @@ async def bill(database: Database, turn: Turn, *, now: datetime) -> None:
 
 async def collect(
     database: Database, turn: Turn, stripe: PaymentProvider, *, executor: Executor | None = None, clock: Clock = utc_now
-) -> CloudError | None:
-    """Ask of Stripe what is to be asked, one thing after another; return what keeps it from going on, if anything."""
+) -> CollectionEnd:
+    """Ask of Stripe what is to be asked, one thing after another, until there is no more or something is in the way."""
     loop = asyncio.get_running_loop()
     for _ in range(TASKS_PER_TURN):
         async with database.write(turn) as session:
             task = await find_task(session, now=clock())
         if task is None:
-            return None
+            return CollectionEnd()
         try:
             result = await loop.run_in_executor(executor, task.run, stripe)
         except CloudError as error:
             if error.is_transient or isinstance(error, CloudCredentialInvalid):
-                return error
+                return CollectionEnd(error)
             async with database.write(turn) as session:
                 await task.refuse(session, error, clock())
             if isinstance(task, PERSISTENT):
-                return error
+                return CollectionEnd(error)
             continue
         async with database.write(turn) as session:
             await task.record(session, result, clock())
-    return None
+    return CollectionEnd(has_more=True)
 
 
-async def end_turn(database: Database, turn: Turn, trouble: CloudError | None, *, now: datetime) -> None:
+async def end_turn(database: Database, turn: Turn, end: CollectionEnd, *, now: datetime) -> None:
     """Look at how the tenant stands after all that, and say when to look again."""
+    trouble = end.trouble
     async with database.write(turn) as session:
         account = await get_account(session, for_update=True)
         if account is None:
@@ -181,7 +200,9 @@ async def end_turn(database: Database, turn: Turn, trouble: CloudError | None, *
             delay = max(delay, timedelta(seconds=trouble.retry_after or 0))
         else:
             account.attempts = 0
-            if await has_unfinished(session):
+            if end.has_more:
+                delay = timedelta()
+            elif await has_unfinished(session):
                 delay = min(delay, LOOK_AGAIN)
         account.wake_at = func.now() + delay
 
