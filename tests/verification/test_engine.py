@@ -8,6 +8,9 @@ import pytest
 
 from platforma.authentication.probes import PROBES
 from platforma.kit.probes import Belonging, Observation, Outcome, Probe, Reply, Scene
+from platforma.network import ports
+from platforma.network import probes as network_probes
+from platforma.network.walls import WALLS
 from platforma.verification.collection import NOBODYS, collect_belongings, collect_probes
 from platforma.verification.engine import Engine, Verification
 from platforma.verification.inventory import ApiOperation
@@ -57,6 +60,21 @@ async def test_all_holds_where_nothing_was_planted(scene_behind: SceneBehind) ->
     assert {each.outcome for each in of(found, "timing")} == {Outcome.HELD}
     for probe in PROBES:
         assert {each.outcome for each in of(found, probe.id)} == {Outcome.HELD}, of(found, probe.id)
+
+
+async def test_the_walls_of_networks_hold(scene_behind: SceneBehind) -> None:
+    found = await engine(operations=[], probes=network_probes.PROBES).verify(await scene_behind(untouched))
+    seen = of(found, "network walls")
+    assert [each for each in seen if each.outcome is not Outcome.HELD] == []
+    assert len(seen) == sum(wall.path != "/servers" for wall in WALLS)
+
+
+async def test_a_wall_that_lets_everything_through_is_found(
+    scene_behind: SceneBehind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "lies_within", lambda *_: True)
+    found = await engine(operations=[], probes=network_probes.PROBES).verify(await scene_behind(untouched))
+    assert len(bypassed(found)["network walls"]) == sum("allowed_addresses=" in wall.id for wall in WALLS)
 
 
 async def test_a_confused_deputy_is_found(scene_behind: SceneBehind) -> None:

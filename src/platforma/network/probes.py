@@ -1,6 +1,10 @@
-"""How a canary tenant comes to own networks and what belongs to them."""
+"""How a canary tenant comes to own networks and what belongs to them, and the attacks on the walls between networks."""
 
-from platforma.kit.probes import Belonging, Layer, Party
+import ipaddress
+from collections.abc import AsyncIterator
+
+from platforma.kit.probes import Belonging, Layer, Observation, Outcome, Party, Probe, Reply, Scene
+from platforma.network.walls import ALSO_PAST_THE_WALL, WALLS, fill
 
 _API = "/api/v1"
 
@@ -61,3 +65,54 @@ LATER_BELONGINGS = (
     Belonging("floating_ip_id", _floating_ip, Layer.NETWORK, is_optional=True),
 )
 """What needs a server first."""
+
+
+async def _attack_walls(scene: Scene) -> AsyncIterator[Observation]:
+    """Try each wall with what B has, and beside it the same with what A has, which has to work."""
+    ids = {**scene.a.ids, **{f"their_{name}": id_ for name, id_ in scene.b.ids.items()}}
+    ids["own_address"] = await _own_address(scene.a)
+    for wall in WALLS:
+        if wall.path == "/servers":
+            continue  # the matrix tries it, and a control would take a server's time
+        try:
+            path, body, control = fill(wall.path, ids), fill(wall.body, ids), fill(wall.control, ids)
+        except KeyError as error:
+            yield Observation(wall.id, Outcome.NOT_PROVEN, f"There is no {error.args[0]}.")
+            continue
+        reply = await scene.a.ask(wall.method, f"{_API}{path}", body=body)
+        shown = f"{wall.method} {path} {body}: {reply.status}"
+        if reply.status < 300:
+            yield Observation(wall.id, Outcome.BYPASSED, shown)
+            continue
+        own = await scene.a.ask(wall.method, f"{_API}{fill(wall.path.replace('their_', ''), ids)}", body=control)
+        if reply.status != wall.expected or not _is_past_the_wall(own):
+            yield Observation(wall.id, Outcome.NOT_PROVEN, f"{shown}; the control: {own.status} {own.text[:200]}")
+            continue
+        if own.status < 300:
+            await scene.a.settle(own)
+        yield Observation(wall.id, Outcome.HELD)
+
+
+async def _own_address(party: Party) -> str:
+    """Return an address in a subnet of the network of the canary's port; one that is in none if it has no port."""
+    port = (await party.ask("GET", f"{_API}/ports/{party.ids.get('port_id', '-')}")).json()
+    network = (await party.ask("GET", f"{_API}/networks/{port.get('network_id', '-')}")).json()
+    subnets = network.get("subnets") or [{"cidr": "192.0.2.0/24"}]
+    return str(ipaddress.ip_network(subnets[0]["cidr"])[200])
+
+
+def _is_past_the_wall(reply: Reply) -> bool:
+    return reply.status < 300 or (
+        reply.status == 409 and str(reply.json().get("type")).rpartition(":")[2] in ALSO_PAST_THE_WALL
+    )
+
+
+PROBES = (
+    Probe(
+        "network walls",
+        Layer.NETWORK,
+        "Routers, networks, ports and groups of B, shares, spoofed addresses, routes, and rules that break agents",
+        tuple(sorted({wall.threat for wall in WALLS})),
+        _attack_walls,
+    ),
+)

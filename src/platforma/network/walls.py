@@ -1,6 +1,7 @@
 """The walls of tenants' networks, and what is tried against each: requests of one tenant that would open a wall.
 
-Placeholders name what is attacked with: `{network_id}` is the attacker's own, `{their_network_id}` another tenant's.
+Placeholders name what is attacked with: `{network_id}` is the attacker's own, `{their_network_id}` another tenant's,
+`{own_address}` an address in a subnet of the network of the attacker's `{port_id}`.
 Each attack stands beside a control that differs in one fact and succeeds, so that no refusal is for another reason.
 """
 
@@ -28,6 +29,10 @@ class Wall:
     control: Mapping[str, Any]
 
 
+ALSO_PAST_THE_WALL = frozenset({"rule-exists", "has-floating-ip", "address-overlap", "no-way-outside"})
+"""Conflicts of a control with what is there already: for them what it names had to be found."""
+
+
 def fill(value: Any, ids: Mapping[str, str]) -> Any:
     """Return a path or body with the ids in place of their names."""
     if isinstance(value, str):
@@ -42,7 +47,7 @@ _ROUTER = "/routers/{router_id}"
 _RULES = "/security-groups/{security_group_id}/rules"
 _SUBNET = {"cidr": "10.77.0.0/24"}
 _NETWORK: Mapping[str, Any] = {"name": "probe", "subnets": [_SUBNET]}
-_ALLOWED: Mapping[str, Any] = {"allowed_addresses": ["10.7.0.200"]}
+_ALLOWED: Mapping[str, Any] = {"allowed_addresses": ["{own_address}"]}
 _SSH: Mapping[str, Any] = {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
 
 
