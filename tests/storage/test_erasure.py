@@ -14,6 +14,7 @@ from platforma.clouds.openstack import CloudUnavailable
 from platforma.clouds.openstack.resources import CloudKind
 from platforma.storage.erasure_models import ErasureRecord
 from platforma.storage.evidence import find_break, hash_of
+from platforma.storage.sampling import Sample
 from tests.api_client import Json, Member
 from tests.operations.stage import Crash
 
@@ -67,6 +68,8 @@ async def test_the_next_tenant_reads_nothing_of_the_last(a: Member, b: Member) -
     verified = json.loads(erasure["records"][3]["content"])
     assert verified["sample"]["read"] >= 6905
     assert verified["sample"]["confidence"] == 0.999
+    drawn = Sample(2 * GIBIBYTE, verified["sample"]["drawn"], verified["sample"]["seed"])  # as anybody can again
+    assert (len(drawn.numbers()), drawn.blocks) == (verified["sample"]["read"], verified["sample"]["blocks"])
     assert verified["range_bytes"] == [0, 2 * GIBIBYTE]
     assert verified["requested_by"] == erasure["requested_by"]
 

@@ -113,6 +113,7 @@ def _verify(erasure: ErasureView, device: BlockDevice, assurance: Assurance) -> 
         "sample": {
             "block_bytes": BLOCK,
             "blocks": sample.blocks,
+            "drawn": sample.drawn,
             "read": len(sample.numbers()),
             "seed": sample.seed,
             "confidence": assurance.confidence,
