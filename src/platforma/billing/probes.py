@@ -36,7 +36,14 @@ async def _payment(party: Party) -> str | None:
     return str(payments[0]["id"]) if payments else None
 
 
+async def _budget(party: Party) -> str | None:
+    body = {"name": f"budget {party.mark}", "amount": 50000}
+    made = await party.ask("POST", f"{_API}/billing/budgets", body=body)
+    return str(made.json()["id"]) if made.status == 201 else None
+
+
 BELONGINGS = (
+    Belonging("budget_id", _budget, Layer.BILLING, is_optional=True),
     Belonging("invoice_id", _invoice, Layer.BILLING, is_optional=True),
     Belonging("setup_id", _setup, Layer.BILLING, is_optional=True),
     Belonging("payment_method_id", _payment_method, Layer.BILLING, is_optional=True),
