@@ -59,3 +59,18 @@ async def test_a_key_that_is_there_twice_is_refused(a: Member, body: str) -> Non
     assert response.status_code == 422
     assert response.json()["errors"][0]["detail"] == "This key is there twice."
     assert not {"a", "b"} & {item["name"] for item in (await a.get("/networks"))["items"]}
+
+
+async def test_quotas_say_how_much_is_used(a: Member) -> None:
+    def of(answer: dict[str, Any]) -> dict[str, Any]:
+        return {item["resource"]: item for item in answer["items"]}
+
+    before = of(await a.get("/quotas"))
+    await a.make_volume(size_gib=7)
+    after = of(await a.get("/quotas"))
+    assert after["volume_gib"]["used"] - before["volume_gib"]["used"] == 7
+    assert after["volumes"]["used"] - before["volumes"]["used"] == 1
+    assert after["servers"]["used"] == before["servers"]["used"]
+    assert after["volume_gib"]["title"] == "GiB of volumes"
+    refused = await a.problem("POST", "/volumes", {"name": "huge", "size_gib": after["volume_gib"]["maximum"]})
+    assert "more GiB of volumes would make" in refused["detail"]

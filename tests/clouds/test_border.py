@@ -23,6 +23,7 @@ from platforma.clouds.openstack import (
     OpenStackSettings,
     ProjectCredential,
 )
+from platforma.clouds.openstack.translation import clean_reason
 from tests.clouds.stub import Answer, StubCloud
 
 SERVER = str(uuid4())
@@ -224,3 +225,8 @@ def test_a_token_goes_to_no_other_server(
         with pytest.raises(CloudUnavailable):
             pool.open_project(settings, credential).get_server(SERVER)
         assert elsewhere.requests == []
+
+
+def test_reasons_name_no_ids_of_the_cloud() -> None:
+    said = "Port 0f0c8e3e-9f6b-4f3e-8f0a-3f1c2b7a9d10 of project 5b1f0c9d8e7a46b3a2c1d0e9f8a7b6c5 is in use by web-1."
+    assert clean_reason(said) == "Port of project is in use by web-1."

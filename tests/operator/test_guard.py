@@ -112,3 +112,11 @@ async def test_problems_are_problem_json(plane: Plane) -> None:
     response: httpx.Response = await plane.send("POST", "/api/v1/me")
     assert (response.status_code, response.headers["allow"]) == (405, "GET")
     assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_at_another_host_a_browser_reads_a_page(nobody: Plane) -> None:
+    page = await nobody.send("GET", "/", host="elsewhere.localhost", headers={"accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    program = await nobody.send("GET", "/", host="elsewhere.localhost")
+    assert program.headers["content-type"] == "application/problem+json"
+    assert program.json()["title"] in page.text

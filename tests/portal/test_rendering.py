@@ -207,3 +207,28 @@ async def test_static_files_may_be_kept_for_good(portal: Portal) -> None:
 def test_vendored_files_keep_their_licences() -> None:
     for folder in (path for path in (DIRECTORY / "vendor").iterdir() if path.is_dir()):
         assert (folder / "LICENSE").is_file(), folder.name
+
+
+@in_one_loop
+async def test_a_new_server_asks_for_its_network(portal: Portal) -> None:
+    """Where there are several, none is chosen beforehand; without one the form comes back, and says so."""
+    tenancy = await portal.renew()
+    page = await portal.get(tenancy, "/servers/new")
+    boxes = re.findall(r'<input type="checkbox" name="network_ids"[^>]*>', page.text)
+    assert len(boxes) == 2
+    assert not any("checked" in box for box in boxes)
+    form = {"name": "web-1", "flavor_id": tenancy.ids["flavor_id"], "image_id": tenancy.ids["image_id"]}
+    refused = await portal.post(tenancy, "/servers", form)
+    assert refused.status_code == 422
+    assert "Fill this in." in refused.text or "Choose at least one." in refused.text
+
+
+@in_one_loop
+async def test_what_is_wrong_is_said_in_words(portal: Portal) -> None:
+    tenancy = portal.furnished
+    refused = await portal.post(tenancy, "/volumes", {"name": "x" * 300, "size_gib": "0"})
+    assert refused.status_code == 422
+    assert "Use at most 255 characters." in refused.text
+    assert "Enter 1 or more." in refused.text
+    for word in ("String should", "Input should", "pattern"):
+        assert word not in refused.text
