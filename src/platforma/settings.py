@@ -101,6 +101,8 @@ class ErasureSettings(_Section):
     confidence: float = Field(default=0.999, gt=0, le=1)
     """How sure it has to be that less than `share` of a volume's blocks holds anything; 1 reads all of them back."""
     share: float = Field(default=0.001, gt=0, lt=1)
+    backend_clears: bool = False
+    """Leave it to the cloud, which has to overwrite what it deletes (Cinder's `volume_clear`); nothing is read back."""
     local_directory: Path | None = None
     """Where volumes are files of this machine, as those of the embedded cloud are: what is elsewhere is not opened."""
 

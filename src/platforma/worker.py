@@ -203,7 +203,7 @@ async def run_worker(
     url = need(getattr(settings.database, role), f"DATABASE__{role.upper()}")
     pool = clouds or CloudPool(blocks=LocalBlocks(settings.erasure.local_directory))
     access = cloud_access(settings, pool, plane, clusters or ClusterPool())
-    assurance = Assurance(settings.erasure.confidence, settings.erasure.share)
+    assurance = Assurance(settings.erasure.confidence, settings.erasure.share, settings.erasure.backend_clears)
     timeout = settings.openstack.timeout_seconds if settings.openstack else 20.0
     worker = Worker(
         url,

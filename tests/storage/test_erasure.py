@@ -1,6 +1,7 @@
 """Erasure on the fake cloud's pool, whose extents are reused at once with what was left in them."""
 
 import json
+from functools import partial
 from itertools import count
 from uuid import UUID
 
@@ -12,9 +13,10 @@ from platforma.authentication.principals import SessionBinding
 from platforma.clouds.blocks.memory import GIBIBYTE, MemoryDevice
 from platforma.clouds.openstack import CloudUnavailable
 from platforma.clouds.openstack.resources import CloudKind
+from platforma.operations.registry import reconcilers_of
 from platforma.storage.erasure_models import ErasureRecord
 from platforma.storage.evidence import find_break, hash_of
-from platforma.storage.sampling import Sample
+from platforma.storage.sampling import Assurance, Sample
 from tests.api_client import Json, Member
 from tests.operations.stage import Crash
 
@@ -83,6 +85,20 @@ async def test_without_erasure_the_next_tenant_reads_it(a: Member, b: Member) ->
     cloud_id = b.cloud_object(CloudKind.VOLUME, theirs["id"]).cloud_id
     assert extent in b.stage.cloud.pool.owners[cloud_id]
     assert is_left(b, extent)
+
+
+async def test_where_the_back_end_clears_nothing_is_overwritten_and_the_records_say_so(
+    a: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = await a.make_volume()
+    with_method = partial(reconcilers_of, assurance=Assurance(backend_clears=True))
+    monkeypatch.setattr("tests.operations.stage.reconcilers_of", with_method)
+    monkeypatch.setattr(MemoryDevice, "zero", lambda *_: pytest.fail("it was overwritten"))
+    erasure = await delete(a, volume["id"])
+    assert (erasure["method"], erasure["state"]) == ("zeroed_by_backend", "released")
+    events = [json.loads(each["content"])["event"] for each in erasure["records"]]
+    assert events == ["requested", "detached", "released"]
+    assert json.loads(erasure["records"][-1]["content"])["method"] == "zeroed_by_backend"
 
 
 async def test_a_volume_that_is_not_empty_is_not_given_back(a: Member) -> None:

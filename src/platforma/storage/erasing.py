@@ -68,7 +68,7 @@ def erase(erasure: ErasureView, volume: CloudVolume, cloud: VolumeCloud, assuran
             0,
             "Detached the volume",
             progress=5,
-            changes={erasure.row: {"size_gib": volume.size_gib, "cloud_id": volume.cloud_id}},
+            changes={erasure.row: {"size_gib": volume.size_gib, "cloud_id": volume.cloud_id, **_method(assurance)}},
             record=reach(erasure.id, ErasureState.DETACHED),
         )
     if erasure.may_be_deleted or erasure.method == ErasureMethod.BACKEND:
@@ -82,6 +82,10 @@ def erase(erasure: ErasureView, volume: CloudVolume, cloud: VolumeCloud, assuran
         return _verify(erasure, device, assurance)
     finally:
         device.close()
+
+
+def _method(assurance: Assurance) -> dict[str, Any]:
+    return {"method": ErasureMethod.BACKEND} if assurance.backend_clears else {}
 
 
 def overwrite(device: BlockDevice, position: int) -> int:

@@ -16,10 +16,14 @@ BLOCK = 64 * 1024
 
 @dataclass(frozen=True)
 class Assurance:
-    """With `confidence`, less than `share` of the blocks holds anything. A confidence of 1 reads all of them."""
+    """With `confidence`, less than `share` of the blocks holds anything. A confidence of 1 reads all of them.
+
+    Where the back end clears what it deletes, nothing of that is done, and the records say so.
+    """
 
     confidence: float = 0.999
     share: float = 0.001
+    backend_clears: bool = False
 
     def blocks_of(self, size: int) -> int:
         """Return how many blocks of a volume of `size` bytes are drawn."""
