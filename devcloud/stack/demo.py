@@ -133,7 +133,7 @@ def _make_member(stack: Stack, portal: DemoPortal, role: str) -> dict[str, str]:
         f"--role={role}",
         "--reason=For the demo",
     )
-    invited = json.loads(commands.run(stack, "operator", *invite, "--reason=demo", "--json"))
+    invited = json.loads(commands.run(stack, "operator", *invite, "--reason=For the demo", "--json"))
     body = {"token": invited["token"], "password": password}
     _ask(stack, portal, "POST", "/api/v1/invitation/acceptance", body)
     return {"email": email, "password": password, "role": role}

@@ -86,6 +86,19 @@ def test_asking_in_between_bills_every_second_once(used: list[Use], price: ItemP
     assert abs(sum(line.amount for line in lines) - sum(line.amount for line in whole)) <= len(lines) + len(whole)
 
 
+def test_an_hour_that_comes_twice_is_two_hours() -> None:
+    """Berlin's clocks go back on 25 October 2026: what a database in that zone tells differs by less than it took."""
+    berlin = ZoneInfo("Europe/Berlin")
+    first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC).astimezone(berlin)
+    last = datetime(2026, 10, 25, 1, 30, tzinfo=UTC).astimezone(berlin)
+    assert (first.hour, last.hour) == (2, 2)
+    use = Use("volumes", UUID(int=1), "data", "volume", first, last, 3600 * 10**6)
+    assert use.ends - use.begins == timedelta(hours=1)
+    inside = OCTOBER.overlap(first, last)
+    assert inside is not None
+    assert inside[1] - inside[0] == timedelta(hours=1)
+
+
 def _until(used: list[Use], ends: datetime) -> list[Use]:
     """What was to be seen of usage at a moment."""
     seen = []

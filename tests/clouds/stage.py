@@ -28,6 +28,8 @@ from platforma.clouds.openstack.fake import FakeCloud
 T = TypeVar("T")
 
 DEADLINE_SECONDS = 120.0
+ROOM = {"security_groups": 1000, "security_group_rules": 5000, "networks": 1000, "subnets": 1000, "ports": 1000}
+"""Quotas for the objects of all tests of a process."""
 POLL_SECONDS = 0.1
 
 
@@ -114,6 +116,7 @@ def onboard(clouds: Clouds, settings: OpenStackSettings, administration: CloudAd
     """Make a tenant's project, user and credential."""
     tenant_id = uuid4()
     project_id = administration.ensure_project(tenant_id, description="A tenant of the tests")
+    administration.set_quotas(project_id, ROOM)
     user_id = administration.ensure_user(tenant_id, project_id)
     credential = administration.create_credential(project_id, user_id)
     return Tenant(tenant_id, credential, clouds.open_project(settings, credential))

@@ -6,7 +6,7 @@ microseconds. So nothing is ever rounded here.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
@@ -27,9 +27,9 @@ class Period:
     ends: datetime
 
     def overlap(self, begins: datetime, ends: datetime | None) -> tuple[datetime, datetime] | None:
-        """Return what of a stretch of time is in the period; None if nothing. An open end reaches to the end."""
-        first = max(self.begins, begins)
-        last = self.ends if ends is None else min(self.ends, ends)
+        """Return what of a stretch of time is in the period, in UTC; None if nothing. An open end is the period's."""
+        first = max(self.begins, begins).astimezone(UTC)
+        last = (self.ends if ends is None else min(self.ends, ends)).astimezone(UTC)
         return (first, last) if first < last else None
 
 
@@ -48,7 +48,10 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Use:
-    """What a resource used of an item in a period: units times microseconds, negative after a correction."""
+    """What a resource used of an item in a period: units times microseconds, negative after a correction.
+
+    Its moments are brought to UTC: two of one zone differ by what its clocks show, and those are turned back.
+    """
 
     resource_kind: str
     resource_id: UUID
@@ -57,6 +60,10 @@ class Use:
     begins: datetime
     ends: datetime
     unit_microseconds: int
+
+    def __post_init__(self) -> None:
+        for name in ("begins", "ends"):
+            object.__setattr__(self, name, getattr(self, name).astimezone(UTC))
 
 
 async def find_uses(session: TenantSession, period: Period) -> list[Use]:

@@ -5,7 +5,7 @@ from platforma.clouds.openstack.kinds import KINDS, is_infrastructure
 from platforma.clouds.openstack.network import NetworkPart
 from platforma.clouds.openstack.resources import CloudKind, CloudObject
 from platforma.clouds.openstack.security import SecurityPart
-from platforma.clouds.openstack.survey import SurveyPart
+from platforma.clouds.openstack.surveying import SurveyPart
 from platforma.clouds.openstack.translation import at_border
 from platforma.clouds.openstack.volume import VolumePart
 
