@@ -82,6 +82,7 @@ def test_a_member_makes_and_attaches_what_a_server_needs(
 
     page.goto(f"{url}/servers/new")
     page.get_by_label("Name").fill("app-1")
+    page.get_by_role("checkbox", name="backend").check()
     page.get_by_role("button", name="Create server").click()
     card = page.locator(".card-head", has=page.get_by_role("heading", name="Server", exact=True))
     expect(card.locator(".badge")).to_have_text("Running", timeout=READY_MS)
