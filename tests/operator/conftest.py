@@ -82,11 +82,12 @@ class Plane:
         cursor = self.administrator.cursor(row_factory=dict_row)
         return await (await cursor.execute(query.encode(), values or None)).fetchall()
 
-    async def digest(self) -> list[dict[str, Any]]:
-        """Return a digest of everything that an operator could have changed or left a trace in."""
+    async def digest(self) -> dict[str, str]:
+        """Return a digest, by table, of everything that an operator could have changed or left a trace in."""
         tables = ["tenants", "portals", "domains", "members", "quotas", "operations", "operator_audit", "audit_events"]
-        rows = "SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {} t"
-        return await self.rows(" UNION ALL ".join(rows.format(table) for table in tables))
+        digest = "SELECT '{0}' AS name, md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) AS rows FROM {0} t"
+        digests = await self.rows(" UNION ALL ".join(digest.format(table) for table in tables))
+        return {table["name"]: table["rows"] for table in digests}
 
     async def audited(self, tenant_id: Any, action: str) -> tuple[list[str], list[str]]:
         """Return the reasons for an act in the operators' audit log and in the tenant's own."""
