@@ -5,7 +5,8 @@
 PYTHON := .venv/bin/python
 PORT ?= 8080
 OPERATOR_PORT ?= 8081
-PROCESSES ?= $(shell nproc)
+# Of pytest: there is always one that waits for something.
+PROCESSES ?= $(shell expr $$(nproc) + 1)
 CHECKED := src tests bench devcloud
 
 up: .venv/.ready

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from platforma.authentication.permissions import Role
 from platforma.database.roles import DatabaseRole
 from tests.database.server import TestDatabase
@@ -27,6 +29,7 @@ async def _furnish(database: TestDatabase) -> Tenancy:
         return await furnish(Databases(portal, operator, provisioner, worker, STRETCHED))
 
 
+@pytest.mark.long
 def test_no_answer_is_undeclared(process_database: TestDatabase, tmp_path: Path) -> None:
     """As a signed-in owner, over HTTP. Signing out is left out: it would end the session of all that follows;
     and so are webhooks, which only Stripe can sign."""

@@ -73,6 +73,7 @@ async def make(member: Member, path: str, body: Json) -> Json:
     return await member.get(f"{path}/{made['id']}")
 
 
+@pytest.mark.long
 async def test_a_life_on_openstack(real: Member) -> None:
     stage = real.stage
     row = await stage.row("SELECT sealed FROM cloud_credentials WHERE tenant_id = %s", real.tenant_id)

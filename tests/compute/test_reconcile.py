@@ -78,6 +78,7 @@ async def live_a_life(a: Member, network_id: str) -> None:
     assert await settle(a) == []
 
 
+@pytest.mark.long
 async def test_a_worker_that_dies_after_any_change(a: Member) -> None:
     network = await a.make_network()
     before = a.stage.objects(a.tenant_id)

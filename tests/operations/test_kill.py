@@ -109,6 +109,7 @@ async def _wish_to_attach(stage: Stage, member: SessionBinding) -> None:
             await request_operation(session, action="volume.attach", resource=volume, requested_by="member")
 
 
+@pytest.mark.long
 async def test_killed_workers_lose_double_and_orphan_nothing(stage: Stage, workers: Workers) -> None:
     began = time.monotonic()
     deadline = began + DEADLINE_SECONDS

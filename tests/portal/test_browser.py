@@ -88,6 +88,7 @@ async def desk(browser: Browser, portal: Portal, process_database: TestDatabase)
 
 
 @in_one_loop
+@pytest.mark.long
 async def test_the_browser_has_nothing_to_complain_of(desk: Desk) -> None:
     """No page breaks the policy or throws, none is wider than a phone, in light and in dark."""
     tenancy = desk.portal.furnished

@@ -81,6 +81,7 @@ def write_secrets(cloud: ProjectCloud, cloud_id: str) -> None:
     cloud.release_volume(cloud_id)
 
 
+@pytest.mark.long
 async def test_fifty_kills(stage: Stage, workers: Workers) -> None:
     """None is released unverified, none is lost, none is overwritten twice."""
     stage.real_access = workers.access

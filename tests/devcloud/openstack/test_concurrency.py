@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from devcloud.openstack import Credentials
 from tests.devcloud.openstack.clients import Member, connect_admin, connect_member, create_member
 from tests.devcloud.openstack.resources import attach, build, detach, remove
@@ -12,6 +14,7 @@ CLIENTS = 8
 PROJECTS = 4  # two clients in each, so that they also meet inside one project
 
 
+@pytest.mark.long
 def test_eight_clients_build_and_remove_at_once(openstack_cloud: Credentials) -> None:
     members = [create_member(openstack_cloud) for _ in range(PROJECTS)]
     with ThreadPoolExecutor(CLIENTS) as pool:

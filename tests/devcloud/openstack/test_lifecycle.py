@@ -42,6 +42,7 @@ def test_up_again_leaves_a_healthy_cloud_alone(state: Path) -> None:
     assert status(state).is_up
 
 
+@pytest.mark.long
 def test_passwords_are_generated_and_their_owners_alone(state: Path) -> None:
     credentials = up(state)
     assert len(credentials.admin.password) >= 24
@@ -63,6 +64,7 @@ def test_one_dead_service_is_started_beside_the_others(state: Path) -> None:
     assert status(state).is_up
 
 
+@pytest.mark.long
 def test_servers_and_volumes_survive_kill_nine_of_everything(state: Path) -> None:
     credentials = up(state)
     member = create_member(credentials)
