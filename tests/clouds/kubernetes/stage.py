@@ -109,26 +109,3 @@ def is_refused(act: Callable[[], Any]) -> bool:
     except CloudError:
         return False
     return False
-
-
-def of(api_version: str, kind: str, namespace: str | None, name: str = "mine", **content: Any) -> Manifest:
-    """Return an object."""
-    metadata: Manifest = {"name": name} | ({"namespace": namespace} if namespace else {})
-    metadata |= content.pop("metadata", {})
-    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
-
-
-def network_policy(namespace: str, **spec: Any) -> Manifest:
-    """Return a network policy for all pods of a namespace."""
-    return of("networking.k8s.io/v1", "NetworkPolicy", namespace, spec={"podSelector": {}, **spec})
-
-
-def pod(namespace: str, name: str = "mine", **spec: Any) -> Manifest:
-    """Return a pod that Pod Security admits, unless the spec changes that."""
-    container = {
-        "name": "main",
-        "image": "registry.k8s.io/pause:3.10",
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-    } | spec.pop("container", {})
-    security = {"runAsNonRoot": True, "runAsUser": 65534, "seccompProfile": {"type": "RuntimeDefault"}}
-    return of("v1", "Pod", namespace, name, spec={"containers": [container], "securityContext": security, **spec})

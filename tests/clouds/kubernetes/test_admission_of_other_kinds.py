@@ -19,6 +19,7 @@ from platforma.clouds.kubernetes.admission import (
     WORKER,
     Policy,
 )
+from platforma.clouds.kubernetes.attacks import ADMITTED, REFUSED, Attempt, Ground
 from platforma.clouds.kubernetes.labels import (
     HOSTS,
     LOAD_BALANCERS,
@@ -29,7 +30,6 @@ from platforma.clouds.kubernetes.labels import (
 from platforma.clouds.kubernetes.labels import NAMESPACE as NAMESPACE_LABEL
 from platforma.clouds.kubernetes.manifests import hosts_pattern
 from tests.clouds.kubernetes.judging import CONTROLLER, MEMBER, NAMESPACE, OTHER, OWN, verdict
-from tests.clouds.kubernetes.test_refusals import ADMITTED, REFUSED
 
 OF_KIND: dict[str, Policy] = {
     "Service": SERVICES,
@@ -42,18 +42,25 @@ BY_POD_SECURITY = {"root"}
 """What Pod Security refuses, and no policy of ours."""
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_bad_objects_are_refused(name: str) -> None:
-    bad = REFUSED[name]("platforma-one")
+GROUND = Ground("platforma-one", a="a", b="b")
+
+
+def _name(attempt: Attempt) -> str:
+    return attempt.name
+
+
+@pytest.mark.parametrize("attempt", REFUSED, ids=_name)
+def test_bad_objects_are_refused(attempt: Attempt) -> None:
+    bad = attempt.make(GROUND)
     policy = OF_KIND.get(bad["kind"])
-    if policy is None or name in BY_POD_SECURITY:
+    if policy is None or attempt.name in BY_POD_SECURITY:
         return
     assert verdict(policy, object=bad)
 
 
-@pytest.mark.parametrize("name", ADMITTED)
-def test_good_objects_are_admitted(name: str) -> None:
-    good = ADMITTED[name]("platforma-one")
+@pytest.mark.parametrize("attempt", ADMITTED, ids=_name)
+def test_good_objects_are_admitted(attempt: Attempt) -> None:
+    good = attempt.make(GROUND)
     for policy in (OF_KIND[good["kind"]],) if good["kind"] in OF_KIND else ():
         assert verdict(policy, object=good) == []
 

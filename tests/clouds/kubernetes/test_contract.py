@@ -19,6 +19,7 @@ from platforma.clouds.errors import (
 )
 from platforma.clouds.kubernetes import ClusterCredential, NetworkVerdict, namespace_name
 from platforma.clouds.kubernetes.api import ADMISSION, CORE, NETWORKING, RBAC, Api, Manifest
+from platforma.clouds.kubernetes.attacks import network_policy, of, pod
 from platforma.clouds.kubernetes.labels import ACCESS_NAMESPACE, MANAGED, SYSTEM_NAMESPACE, TENANT, access_name
 from platforma.clouds.kubernetes.packets import Pods
 from tests.clouds.kubernetes.stage import (
@@ -26,10 +27,7 @@ from tests.clouds.kubernetes.stage import (
     Side,
     eventually,
     is_refused,
-    network_policy,
-    of,
     opening,
-    pod,
 )
 
 pytestmark = pytest.mark.xdist_group("kubernetes-contract")

@@ -22,13 +22,14 @@ from platforma.clouds.errors import (
 )
 from platforma.clouds.kubernetes import NetworkVerdict
 from platforma.clouds.kubernetes.api import ADMISSION, CORE, NETWORKING, RBAC, Api
+from platforma.clouds.kubernetes.attacks import network_policy, of
 from platforma.clouds.kubernetes.labels import TENANT
 from platforma.clouds.kubernetes.observation import opens_beyond
 from platforma.clouds.kubernetes.packets import Patience
 from platforma.clouds.kubernetes.pool import ClusterPool
 from tests.clouds.kubernetes.conftest import QUICK
 from tests.clouds.kubernetes.judging import OWN
-from tests.clouds.kubernetes.stage import ClusterStage, Manifest, Side, eventually, network_policy, of
+from tests.clouds.kubernetes.stage import ClusterStage, Manifest, Side, eventually
 from tests.clouds.kubernetes.test_admission_of_network_policies import (
     INSIDE,
     any_peers,
