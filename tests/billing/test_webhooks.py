@@ -102,7 +102,7 @@ async def test_b02_what_is_forged_old_or_altered_is_refused(
         (payload, ""),
         (payload, sign(payload, secret="whsec_guess")),
         (payload, sign(payload, at=time.time() - 301)),
-        (payload, sign(payload, at=time.time() + 302)),
+        (payload, sign(payload, at=time.time() + 360)),
         (payload + b" ", good),
         (payload.replace(b"pi_1", b"pi_2"), good),
         (payload, good.replace("v1=", "v0=")),

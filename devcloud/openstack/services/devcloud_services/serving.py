@@ -9,6 +9,8 @@ from cheroot import wsgi
 # The services call each other both ways while they answer; all threads of two waiting on the other
 # would be a deadlock.
 THREADS = 16
+# A connection that is closed for being idle may be closed under the client's next request.
+IDLE_SECONDS = 600
 
 
 class UnclosableInput:
@@ -43,8 +45,10 @@ def serve(application, runtime):
         with_unclosable_input,
         numthreads=THREADS,
         request_queue_size=128,
+        timeout=IDLE_SECONDS,
         shutdown_timeout=1,
     )
+    server.keep_alive_conn_limit = None
 
     def stop(*_):
         threading.Thread(target=server.stop, daemon=True).start()
