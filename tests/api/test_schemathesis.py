@@ -15,7 +15,7 @@ from tests.isolation.conftest import STRETCHED, make_application
 from tests.isolation.world import Databases, Tenancy, furnish
 from tests.serving import served
 
-_DEADLINE_SECONDS = 240
+_DEADLINE_SECONDS = 600
 _LEAST_CASES = 500
 
 
