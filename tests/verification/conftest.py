@@ -1,6 +1,7 @@
 """The real application with two furnished tenants, and whatever a test puts in between."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from copy import copy
 from typing import Any
 from uuid import uuid4
 
@@ -33,6 +34,8 @@ class InProcessParty(HttpParty):
             patience_seconds=1,
         )
         self.token = tenancy.tokens[Role.OWNER]
+        self.colleague = copy(self)
+        self.colleague.token = tenancy.tokens[Role.MEMBER]
         self.ids = {name: str(id_) for name, id_ in tenancy.ids.items()} | {"member_session_id": str(uuid4())}
 
     async def settle(self, answer: Reply) -> str | None:

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from platforma.authentication.probes import PROBES
-from platforma.kit.probes import Belonging, Observation, Outcome, Probe, Reply, Scene
+from platforma.kit.probes import NO_CONNECTION, Belonging, NotHere, Observation, Outcome, Probe, Reply, Scene
 from platforma.network import ports
 from platforma.network import probes as network_probes
 from platforma.network.walls import WALLS
 from platforma.verification.collection import NOBODYS, collect_belongings, collect_probes
-from platforma.verification.engine import Engine, Verification
+from platforma.verification.coverage import cover_kinds, cover_routes
+from platforma.verification.engine import Engine
+from platforma.verification.findings import Verification
 from platforma.verification.inventory import ApiOperation
 from tests.isolation.conftest import OPERATIONS
 from tests.verification.conftest import Application, Between, untouched
@@ -30,7 +32,7 @@ def have(belonging: Belonging) -> Belonging:
     async def make(party: Any) -> str | None:
         return party.ids.get(belonging.name)  # type: ignore[no-any-return]
 
-    return Belonging(belonging.name, make, belonging.layer, belonging.is_optional, belonging.aliases, belonging.needs)
+    return replace(belonging, make=make)
 
 
 def engine(operations: Sequence[ApiOperation] = SOME, probes: Sequence[Probe] = ()) -> Engine:
@@ -58,6 +60,7 @@ async def test_all_holds_where_nothing_was_planted(scene_behind: SceneBehind) ->
     assert len(of(found, "foreign ids")) > 10
     assert {each.outcome for each in of(found, "foreign ids")} == {Outcome.HELD}
     assert {each.outcome for each in of(found, "timing")} == {Outcome.HELD}
+    assert cover_routes(SOME, found.findings, found.absent).missing == []
     for probe in PROBES:
         assert {each.outcome for each in of(found, probe.id)} == {Outcome.HELD}, of(found, probe.id)
 
@@ -95,6 +98,12 @@ async def test_a_confused_deputy_is_found(scene_behind: SceneBehind) -> None:
     assert "change_network path.network_id" in seen["foreign ids"]
     assert not any("volume" in subject for subject in seen["foreign ids"])
     assert seen["victim unchanged"]
+
+
+async def answer(send: Any, status: int, body: bytes = b"") -> None:
+    """Answer instead of the application."""
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _with_changed_answers(
@@ -156,8 +165,7 @@ async def test_an_open_door_is_found(scene_behind: SceneBehind) -> None:
     async def open_door(application: Application, scope: Any, receive: Any, send: Any) -> None:
         has_cookie = b"cookie" in dict(scope["headers"])
         if not has_cookie and scope["path"] == "/api/v1/volumes":
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": b'{"items": []}'})
+            await answer(send, 200, b'{"items": []}')
             return
         await application(scope, receive, send)
 
@@ -169,8 +177,7 @@ async def test_an_open_door_is_found(scene_behind: SceneBehind) -> None:
 async def test_a_system_that_is_not_itself_proves_nothing(scene_behind: SceneBehind, status: int) -> None:
     async def failing(application: Application, scope: Any, receive: Any, send: Any) -> None:
         if scope["path"].startswith("/api/v1/volumes/"):
-            await send({"type": "http.response.start", "status": status, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
+            await answer(send, status)
             return
         await application(scope, receive, send)
 
@@ -178,6 +185,27 @@ async def test_a_system_that_is_not_itself_proves_nothing(scene_behind: SceneBeh
     outcomes = {each.outcome for each in of(found, "foreign ids") if each.subject.startswith("get_volume ")}
     assert outcomes == {Outcome.NOT_PROVEN}
     assert not found.is_safe
+    assert "get_volume" in cover_routes(SOME, found.findings, found.absent).missing
+
+
+@pytest.mark.parametrize("status", [429, 503, NO_CONNECTION])
+async def test_a_system_that_fails_for_a_while_is_neither_safe_nor_bypassed(
+    scene_behind: SceneBehind, status: int
+) -> None:
+    """It is away from the 40th request to the 200th, as while it restarts or throttles."""
+    asked = 0
+
+    async def restarting(application: Application, scope: Any, receive: Any, send: Any) -> None:
+        nonlocal asked
+        asked += 1
+        await (answer(send, status) if 40 < asked < 200 else application(scope, receive, send))
+
+    found = await engine(probes=PROBES).verify(await scene_behind(restarting))
+    assert asked > 200
+    assert bypassed(found) == {}
+    assert found.count(Outcome.NOT_PROVEN) > 10
+    assert not found.is_safe
+    assert cover_routes(SOME, found.findings, found.absent).missing
 
 
 async def test_a_kind_that_nobody_furnished_is_not_proven(scene_behind: SceneBehind) -> None:
@@ -210,3 +238,40 @@ async def test_a_probe_that_breaks_off_is_not_proven(scene_behind: SceneBehind) 
     probe = Probe("broken", collect_probes()[0].layer, "Broken", (), broken)
     found = await engine(probes=[probe]).verify(await scene_behind(untouched))
     assert [each.outcome for each in of(found, "broken")] == [Outcome.HELD, Outcome.NOT_PROVEN]
+
+
+async def test_an_open_door_that_knows_somebody_by_a_header_is_found(scene_behind: SceneBehind) -> None:
+    async def believing(application: Application, scope: Any, receive: Any, send: Any) -> None:
+        is_named = b"x-tenant-id" in dict(scope["headers"]) and scope["path"] == "/api/v1/webhooks/stripe"
+        await (answer(send, 200, b"{}") if is_named else application(scope, receive, send))
+
+    opened = [each for each in OPERATIONS if each.permission is None]
+    found = await engine(operations=opened).verify(await scene_behind(believing))
+    assert bypassed(found) == {"open doors": {"receive_stripe_event"}}
+    assert cover_routes(opened, found.findings, found.absent).missing == []
+
+
+async def test_what_no_tenant_can_have_is_absent_and_what_did_not_come_about_is_uncovered(
+    scene_behind: SceneBehind,
+) -> None:
+    async def nowhere(party: Any) -> str | None:
+        raise NotHere("The cloud has no volumes.")
+
+    async def failed(party: Any) -> str | None:
+        return None
+
+    absences = {"volume_id": nowhere, "network_id": failed}
+    scene = await scene_behind(untouched)
+    belongings = [
+        replace(each, make=absences[each.name]) if each.name in absences else have(each)
+        for each in collect_belongings()
+    ]
+    for party in (scene.a, scene.b):
+        for name in absences:
+            del party.ids[name]
+    found = await Engine(SOME, [], belongings, NOBODYS, timing_pairs=1).verify(scene)
+    routes = cover_routes(SOME, found.findings, found.absent)
+    assert not any("volume" in name for name in routes.total - {"list_volumes", "create_volume"})
+    assert "get_network" in routes.missing
+    kinds = cover_kinds(["network", "volume"], belongings, found.furnished, ["volume_id"], SOME, routes)
+    assert kinds.numbers == [0, 1]

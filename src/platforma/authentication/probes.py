@@ -75,10 +75,21 @@ async def _tenant_names(scene: Scene) -> AsyncIterator[Observation]:
         yield _judge(f"body {name}", control, reply, refusals=(422,))
 
 
+async def _cookie_flags(scene: Scene) -> AsyncIterator[Observation]:
+    """No script can read the cookie, and no other host, path or site gets it."""
+    await scene.a.sign_in()
+    present = {part.strip().lower() for part in scene.a.cookie.split(";")[1:]}
+    for flag in ("httponly", "secure", "samesite=lax", "path=/"):
+        outcome = Outcome.HELD if flag in present else Outcome.BYPASSED
+        yield Observation(flag, outcome, "" if flag in present else f"The cookie has {', '.join(sorted(present))}")
+    domain = [part for part in present if part.startswith("domain")]
+    yield Observation("no domain", Outcome.BYPASSED if domain else Outcome.HELD, ", ".join(domain))
+
+
 def _judge(subject: str, control: Reply, reply: Reply, refusals: tuple[int, ...] = (401,)) -> Observation:
     if control.status >= 300:
         return Observation(subject, Outcome.NOT_PROVEN, f"The control answers {control.status}.")
-    if reply.status == 429 or reply.status >= 500:
+    if reply.is_no_answer:
         return Observation(subject, Outcome.NOT_PROVEN, f"It answers {reply.status}.")
     if reply.status in refusals:
         return Observation(subject, Outcome.HELD)
@@ -89,6 +100,14 @@ BELONGINGS = (Belonging("session_id", _session, Layer.AUTHENTICATION),)
 PROBES = (
     Probe("sessions end at once", Layer.AUTHENTICATION, "Ended sessions are nobody's", ("A14",), _revoked),
     Probe("cookies", Layer.AUTHENTICATION, "Ambiguous cookies are nobody's", ("A16",), _cookies),
+    Probe(
+        "cookie flags",
+        Layer.AUTHENTICATION,
+        "The session's cookie is out of reach for scripts and other hosts",
+        ("A17",),
+        _cookie_flags,
+        "HttpOnly, Secure, SameSite=Lax, Path=/ and no Domain",
+    ),
     Probe("cross-site", Layer.AUTHENTICATION, "Other sites can change nothing", ("A17",), _cross_site),
     Probe("tenant names", Layer.AUTHENTICATION, "Nothing in a request names a tenant", ("A03", "A04"), _tenant_names),
 )

@@ -140,7 +140,8 @@ FOREIGN_KEYS = """
 
 FUNCTIONS = """
     SELECT n.nspname AS schema, p.proname AS name, p.oid::regprocedure::text AS signature,
-           p.prosecdef AS is_security_definer, pg_get_userbyid(p.proowner) AS owner, p.proconfig AS settings,
+           p.prosrc AS body, p.prosecdef AS is_security_definer,
+           pg_get_userbyid(p.proowner) AS owner, p.proconfig AS settings,
            array(
                SELECT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(acl.grantee) END
                FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) acl

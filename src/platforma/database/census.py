@@ -109,6 +109,21 @@ def declared_gate_grants() -> dict[str, set[str]]:
     return grants
 
 
+def declared_gate_bodies() -> dict[str, set[str]]:
+    """Return, from the gate's own scripts, what each function does."""
+    bodies: dict[str, set[str]] = {}
+    pattern = r"CREATE OR REPLACE FUNCTION gate\.(\w+)\s*\(.*?\nAS \$\$(.*?)\$\$"
+    for script in gate_files():
+        for name, body in re.findall(pattern, script.read_text(encoding="utf-8"), re.DOTALL):
+            bodies.setdefault(name, set()).add(_without_comments(body))
+    return bodies
+
+
+def _without_comments(body: str) -> str:
+    """Return what a function does, however it is explained and set."""
+    return " ".join(re.sub(r"--[^\n]*", "", body).split())
+
+
 def _roles(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     """No role of ours has powers, memberships or settings beyond the declared."""
     found = {row.rolname: row for row in ask(connection, catalog.ROLES, roles=_ROLES)}
@@ -237,7 +252,7 @@ def _foreign_keys(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
 
 def _functions(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     """The gate's functions run as the owner, with a fixed search_path, for the declared roles alone."""
-    declared = declared_gate_grants()
+    declared, bodies = declared_gate_grants(), declared_gate_bodies()
     seen: set[str] = set()
     for row in ask(connection, catalog.FUNCTIONS):
         function = f"function {row.schema}.{row.name}"
@@ -253,6 +268,8 @@ def _functions(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
             yield Finding(function, "is not SECURITY DEFINER", "Declare it so in gate/*.sql.")
         if not re.fullmatch(r"search_path=pg_catalog,( jobs,)? pg_temp", " ".join(row.settings or [])):
             yield Finding(function, f"has the settings {row.settings}", "SET search_path = pg_catalog, pg_temp")
+        if _without_comments(row.body) not in bodies.get(row.name, ()):
+            yield Finding(function, "does something else than this version's", _MIGRATE)
         live = [_GateGrant(role) for role in row.callers]
         wanted = {(role, "EXECUTE") for role in declared.get(row.name, ())}
         yield from _compare_grants(f"function {row.signature}", live, wanted)

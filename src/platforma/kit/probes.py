@@ -13,6 +13,11 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 OWN_SESSION = "own"
+TOO_MANY = 429
+FAILING = 500
+NO_CONNECTION = 599
+"""The status of a reply that did not come: the connection was refused or broke, or it took too long."""
+ALIKE = "Refused, as to nobody or as what never existed; beside it, what is one's own is answered"
 
 
 class Outcome(StrEnum):
@@ -53,6 +58,11 @@ class Reply:
     seconds: float
 
     @property
+    def is_no_answer(self) -> bool:
+        """Whether the system was not itself: throttled, failing or away. Of isolation that proves nothing."""
+        return self.status == TOO_MANY or self.status >= FAILING
+
+    @property
     def text(self) -> str:
         """The body as text."""
         return self.body.decode(errors="replace")
@@ -76,6 +86,8 @@ class Party(Protocol):
     """What the tenant owns, by the name that a path or a body has for it: `network_id`, `server_id`, ..."""
     token: str
     """Of the own session."""
+    cookie: str
+    """The Set-Cookie line of the last sign-in."""
 
     @property
     def colleague(self) -> "Party | None":
@@ -122,18 +134,27 @@ class Probe:
     title: str
     threats: tuple[str, ...]
     attack: Attack
+    expected: str = ALIKE
+    """What has to be observed for the wall to have held."""
+
+
+class NotHere(Exception):
+    """The installation has nothing of a kind, and so nobody's can be attacked; the sentence says why."""
 
 
 @dataclass(frozen=True)
 class Belonging:
-    """How a tenant comes to own one of a kind, by its own API. `make` returns its id, or None where that cannot be."""
+    """How a tenant comes to own one of a kind, by its own API.
+
+    `make` returns its id, or None if it did not come about; raises NotHere where no tenant can have one.
+    """
 
     name: str
     make: Callable[[Party], Awaitable[str | None]]
     layer: Layer
-    is_optional: bool = False
-    """Whether an installation may be without it, such as a cloud without an external network."""
     aliases: tuple[str, ...] = field(default=())
     """Other names that bodies and queries have for the same."""
     needs: tuple[str, ...] = field(default=())
     """What it is a part of, and goes with."""
+    brings: tuple[str, ...] = field(default=())
+    """Kinds of cloud resources that come about with it, and have no name in the API."""

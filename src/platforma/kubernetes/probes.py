@@ -31,7 +31,7 @@ from platforma.clouds.kubernetes.labels import (
     WORKER,
     access_name,
 )
-from platforma.kit.probes import Belonging, Layer, Observation, Outcome, Party, Probe, Scene
+from platforma.kit.probes import Belonging, Layer, NotHere, Observation, Outcome, Party, Probe, Scene
 
 _API = "/api/v1"
 
@@ -45,6 +45,8 @@ async def _source(party: Party) -> str | None:
 
 
 async def _opening(party: Party) -> str | None:
+    if "cluster_id" not in party.ids:
+        raise NotHere("The installation has no cluster that is ready.")
     path = f"{_API}/namespaces/{party.ids['namespace_id']}"
     body = {"from_namespace_id": party.ids["from_namespace_id"], "port": 4433, "description": party.mark}
     await party.settle(await party.ask("POST", f"{path}/openings", body=body))
@@ -53,12 +55,16 @@ async def _opening(party: Party) -> str | None:
 
 
 async def _kubeconfig(party: Party) -> str | None:
+    if "cluster_id" not in party.ids:
+        raise NotHere("The installation has no cluster that is ready.")
     body = {"name": f"kubeconfig {party.mark}", "cluster_id": party.ids["cluster_id"]}
     return await party.settle(await party.ask("POST", f"{_API}/kubeconfigs", body=body))
 
 
 async def _make_namespace(party: Party, suffix: str) -> str | None:
     clusters = (await party.ask("GET", f"{_API}/clusters")).json()["items"]
+    if not clusters:
+        raise NotHere("The installation has no cluster.")
     ready = [each for each in clusters if each["status"] == "ready"]
     if not ready:
         return None
@@ -74,10 +80,10 @@ async def _make_namespace(party: Party, suffix: str) -> str | None:
 
 
 BELONGINGS = (
-    Belonging("namespace_id", _namespace, Layer.NETWORK, is_optional=True),
-    Belonging("from_namespace_id", _source, Layer.NETWORK, is_optional=True),
-    Belonging("opening_id", _opening, Layer.NETWORK, is_optional=True, needs=("namespace_id", "from_namespace_id")),
-    Belonging("kubeconfig_id", _kubeconfig, Layer.NETWORK, is_optional=True),
+    Belonging("namespace_id", _namespace, Layer.NETWORK, brings=("kubernetes_access",)),
+    Belonging("from_namespace_id", _source, Layer.NETWORK),
+    Belonging("opening_id", _opening, Layer.NETWORK, needs=("namespace_id", "from_namespace_id")),
+    Belonging("kubeconfig_id", _kubeconfig, Layer.NETWORK),
 )
 
 

@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import AsyncIterator
 
-from platforma.kit.probes import Belonging, Layer, Observation, Outcome, Party, Probe, Reply, Scene
+from platforma.kit.probes import Belonging, Layer, NotHere, Observation, Outcome, Party, Probe, Reply, Scene
 from platforma.network.walls import ALSO_PAST_THE_WALL, WALLS, fill
 
 _API = "/api/v1"
@@ -49,8 +49,13 @@ async def _port(party: Party) -> str | None:
 
 
 async def _floating_ip(party: Party) -> str | None:
-    body = {"name": f"address {party.mark}"}
-    return await party.settle(await party.ask("POST", f"{_API}/floating-ips", body=body))
+    asked = await party.ask("POST", f"{_API}/floating-ips", body={"name": f"address {party.mark}"})
+    id_ = await party.settle(asked)
+    if id_ is None and asked.status < 300:
+        operation = (await party.ask("GET", f"{_API}/operations/{asked.json()['operation']['id']}")).json()
+        if "external network" in str(operation.get("error")):
+            raise NotHere("The cloud has no external network.")
+    return id_
 
 
 BELONGINGS = (
@@ -62,7 +67,7 @@ BELONGINGS = (
 )
 LATER_BELONGINGS = (
     Belonging("port_id", _port, Layer.NETWORK),
-    Belonging("floating_ip_id", _floating_ip, Layer.NETWORK, is_optional=True),
+    Belonging("floating_ip_id", _floating_ip, Layer.NETWORK),
 )
 """What needs a server first."""
 

@@ -34,3 +34,9 @@ def reconcilers_of(plane: Plane, access: CloudAccess, assurance: Assurance = Ass
         TenantReconciler(access),
     ]
     return Reconcilers(reconciler for reconciler in reconcilers if reconciler.plane is plane)
+
+
+def cloud_kinds() -> frozenset[str]:
+    """Return every kind of thing that Platforma makes in clouds, of all planes. Opens none of them."""
+    no_cloud: Any = None
+    return frozenset().union(*(reconcilers_of(plane, no_cloud).kinds for plane in Plane))

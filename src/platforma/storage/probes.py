@@ -1,6 +1,6 @@
 """How a canary tenant comes to own volumes, and what is left of them."""
 
-from platforma.kit.probes import Belonging, Layer, Party
+from platforma.kit.probes import Belonging, Layer, NotHere, Party
 
 _API = "/api/v1"
 
@@ -20,7 +20,10 @@ async def _erasure(party: Party) -> str | None:
     body = {"name": f"short-lived {party.mark}", "size_gib": 1}
     volume_id = await party.settle(await party.ask("POST", f"{_API}/volumes", body=body))
     if volume_id is not None:
-        await party.settle(await party.ask("DELETE", f"{_API}/volumes/{volume_id}"))
+        deleted = await party.ask("DELETE", f"{_API}/volumes/{volume_id}")
+        if 400 <= deleted.status < 500 and not deleted.is_no_answer:
+            raise NotHere("The installation erases no volumes.")
+        await party.settle(deleted)
     erasures = (await party.ask("GET", f"{_API}/erasures")).json()["items"]
     return str(erasures[0]["id"]) if erasures else None
 
@@ -28,5 +31,5 @@ async def _erasure(party: Party) -> str | None:
 BELONGINGS = (
     Belonging("volume_id", _volume, Layer.STORAGE, aliases=("source_volume_id",)),
     Belonging("snapshot_id", _snapshot, Layer.STORAGE, needs=("volume_id",)),
-    Belonging("erasure_id", _erasure, Layer.STORAGE, is_optional=True),
+    Belonging("erasure_id", _erasure, Layer.STORAGE),
 )

@@ -5,15 +5,18 @@ which nothing of B was there to attack, or whose control failed.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
 import httpx2
 
-from platforma.kit.probes import Belonging, Layer, Observation, Outcome, Party, Probe, Scene
+from platforma.kit.probes import Belonging, Layer, NotHere, Observation, Outcome, Party, Probe, Scene
+from platforma.verification.findings import Finding, Verification
 from platforma.verification.inventory import ApiOperation
 from platforma.verification.matrix import Matrix, Names
+from platforma.verification.open_doors import EXPECTED as LIKE_NOBODY
+from platforma.verification.open_doors import OpenDoors
 from platforma.verification.party import PartyError
 from platforma.verification.timing import PAIRS, Timing
 
@@ -23,36 +26,8 @@ FOREIGN_IDS = "foreign ids"
 UNCHANGED = "victim unchanged"
 
 
-@dataclass(frozen=True)
-class Finding:
-    """An observation, and the probe that made it."""
-
-    probe: str
-    layer: Layer
-    threats: tuple[str, ...]
-    observation: Observation
-
-
-@dataclass(frozen=True)
-class Verification:
-    """All that one verification found."""
-
-    began_at: datetime
-    ended_at: datetime
-    findings: tuple[Finding, ...] = field(repr=False)
-
-    def count(self, outcome: Outcome) -> int:
-        """Return how many findings have an outcome."""
-        return sum(each.observation.outcome is outcome for each in self.findings)
-
-    @property
-    def is_safe(self) -> bool:
-        """Whether everything was tried, and everything held."""
-        return bool(self.findings) and all(each.observation.outcome is Outcome.HELD for each in self.findings)
-
-
 class Engine:
-    """Runs verifications of one installation. `operations` is its inventory, without what is open to everybody."""
+    """Runs verifications of one installation. `operations` is its inventory."""
 
     def __init__(
         self,
@@ -66,11 +41,12 @@ class Engine:
     ) -> None:
         aliases = {alias: each.name for each in belongings for alias in each.aliases}
         self._names = Names(frozenset(each.name for each in belongings), aliases, nobodys)
-        self._operations = operations
+        self._operations = [each for each in operations if each.permission is not None]
+        self._open = [each for each in operations if each.permission is None]
         self._timing_pairs = timing_pairs
-        self._matrix = Matrix(operations, self._names)
+        self._matrix = Matrix(self._operations, self._names)
         self._belongings = belongings
-        self._optional = {each.name for each in belongings if each.is_optional}
+        self._nowhere: dict[str, str] = {}
         self._probes = [*self._of_matrix(), *probes]
         self._report = report
 
@@ -78,22 +54,31 @@ class Engine:
         """Furnish A and B, attack, look whether B is as it was, and take away what was made."""
         began_at = datetime.now(UTC)
         findings: list[Finding] = []
+        self._nowhere = {}
         try:
             for party in (scene.a, scene.b):
                 findings += await self._furnish(party)
+            furnished = scene.a.ids.keys() & scene.b.ids.keys()
             before = await self._snapshot(scene.b)
             for probe in self._probes:
                 self._report(probe.title)
                 findings += await _run(probe, scene)
-            findings += await self._compare(scene.b, before)
+            findings.append(await self._compare(scene.b, before))
             self._report("Controls")
             failed = await self._matrix.controls(scene, lambda name: self._remake(scene.a, name))
         finally:
             for party in (scene.a, scene.b):
                 self._report(f"Removing what was made for {party.mark}")
                 await self._remove(party)
-        checked = tuple(_with_control(each, failed) for each in findings)
-        return Verification(began_at, datetime.now(UTC), tuple(each for each in checked if not self._is_absent(each)))
+        checked = [_with_control(each, failed) for each in findings]
+        return Verification(
+            began_at,
+            datetime.now(UTC),
+            tuple(each for each in checked if not self._is_absent(each)),
+            absent=tuple(each for each in checked if self._is_absent(each)),
+            furnished=frozenset(furnished),
+            nowhere=tuple(f"{name.removesuffix('_id')}: {why}" for name, why in sorted(self._nowhere.items())),
+        )
 
     def _of_matrix(self) -> Iterable[Probe]:
         yield Probe(
@@ -102,6 +87,7 @@ class Engine:
             "Ids of B, in every place of every operation",
             ("A01", "A02", "A07", "A09"),
             self._matrix.foreign_ids,
+            "Answered byte for byte as an id that never existed; with A's own id it is answered otherwise",
         )
         yield Probe(
             "timing",
@@ -109,6 +95,7 @@ class Engine:
             "Time that tells B's ids from ids that never existed",
             ("A09",),
             Timing(self._operations, self._names, self._timing_pairs).attack,
+            "No difference in time by a sign test over pairs",
         )
         yield Probe(
             "other hosts",
@@ -116,6 +103,7 @@ class Engine:
             "A's session at another portal, for every operation",
             ("P01",),
             self._matrix.other_hosts,
+            "Taken for nobody",
         )
         yield Probe(
             "nobody",
@@ -123,6 +111,23 @@ class Engine:
             "Nobody, and nobody with identity headers, for every operation",
             ("A05", "A21"),
             self._matrix.nobody,
+            "Taken for nobody",
+        )
+        yield Probe(
+            "roles",
+            Layer.AUTHENTICATION,
+            "What only others of A's own tenant may do",
+            (),
+            self._matrix.roles,
+            "Answered 403; the owner may",
+        )
+        yield Probe(
+            "open doors",
+            Layer.AUTHENTICATION,
+            "What takes no session, asked with headers that name B",
+            ("A21",),
+            OpenDoors(self._open).attack,
+            LIKE_NOBODY,
         )
 
     async def _furnish(self, party: Party) -> list[Finding]:
@@ -132,15 +137,17 @@ class Engine:
             self._report(f"{party.mark}: {belonging.name.removesuffix('_id').replace('_', ' ')}")
             try:
                 id_ = await belonging.make(party)
-            except (KeyError, ValueError, IndexError) as error:
-                id_, reason = None, f"{type(error).__name__}: {error}"
-            else:
                 reason = "It did not come about."
+            except NotHere as absence:
+                self._nowhere[belonging.name] = str(absence)
+                continue
+            except (KeyError, ValueError, IndexError, TypeError, httpx2.HTTPError) as error:
+                id_, reason = None, f"{type(error).__name__}: {error}"
             if id_ is not None:
                 party.ids[belonging.name] = id_
-            elif not belonging.is_optional:
+            else:
                 seen = Observation(f"{party.mark} {belonging.name}", Outcome.NOT_PROVEN, reason[:300])
-                missing.append(Finding("furnishing", belonging.layer, (), seen))
+                missing.append(Finding("furnishing", belonging.layer, (), seen, "One of everything", "It comes about"))
         return missing
 
     async def _remake(self, party: Party, name: str) -> None:
@@ -150,7 +157,10 @@ class Engine:
             return
         for need in belonging.needs:
             await self._remake(party, need)
-        party.ids[name] = await belonging.make(party) or party.ids[name]
+        try:
+            party.ids[name] = await belonging.make(party) or party.ids[name]
+        except (NotHere, KeyError, ValueError, IndexError, TypeError):
+            return
 
     async def _snapshot(self, party: Party) -> dict[str, str]:
         """Return a digest of everything that the tenant's owner can read of what it has, by operation."""
@@ -166,18 +176,22 @@ class Engine:
                 if place.location == "path":
                     path = path.replace("{" + place.path[0] + "}", party.ids.get(self._names.of(place, operation), ""))
             reply = await party.ask("GET", path)
-            digests[operation.id] = f"{reply.status} {sha256(reply.body).hexdigest()}"
+            digests[operation.id] = "" if reply.is_no_answer else f"{reply.status} {sha256(reply.body).hexdigest()}"
         return digests
 
-    async def _compare(self, party: Party, before: Mapping[str, str]) -> list[Finding]:
+    async def _compare(self, party: Party, before: Mapping[str, str]) -> Finding:
         after = await self._snapshot(party)
-        changed = sorted(name for name, digest in before.items() if after.get(name) != digest)
-        changed = [name for name in changed if name not in _ALIVE]
-        outcome = Outcome.BYPASSED if changed else Outcome.HELD
-        seen = Observation(
-            "everything that B's owner sees", outcome, f"changed: {', '.join(changed)}" if changed else ""
-        )
-        return [Finding(UNCHANGED, Layer.DATABASE, ("A02",), seen)]
+        names = sorted(before.keys() - _ALIVE)
+        unseen = [name for name in names if not before[name] or not after.get(name)]
+        changed = [name for name in names if name not in unseen and after[name] != before[name]]
+        if changed:
+            outcome, detail = Outcome.BYPASSED, f"changed: {', '.join(changed)}"
+        elif unseen or not names:
+            outcome, detail = Outcome.NOT_PROVEN, f"could not be seen before and after: {', '.join(unseen)}"
+        else:
+            outcome, detail = Outcome.HELD, f"{len(names)} views, byte for byte as before"
+        seen = Observation("everything that B's owner sees", outcome, detail)
+        return Finding(UNCHANGED, Layer.DATABASE, ("A02",), seen, "B, after all attacks", "B is as it was")
 
     async def _remove(self, party: Party) -> None:
         """Delete all that a canary has, the youngest kinds first, as often as it takes."""
@@ -186,6 +200,7 @@ class Engine:
             for collection in _COLLECTIONS:
                 reply = await party.ask("GET", f"/api/v1/{collection}?limit=100")
                 items = reply.json()["items"] if reply.status == 200 else []
+                left += reply.is_no_answer
                 for item in items:
                     if item.get("is_default"):
                         continue
@@ -200,12 +215,21 @@ class Engine:
         """Say whether a finding is about a kind of thing that the installation does not have."""
         if finding.observation.outcome is not Outcome.NOT_PROVEN:
             return False
-        return any(f"a {name}" in finding.observation.detail for name in self._optional)
+        return any(f"a {name}" in finding.observation.detail for name in self._nowhere)
 
 
 _SWEEPS = 5
-_ALIVE = {"list_sessions", "get_costs", "export_usage", "list_operations", "get_console_output", "list_audit_events"}
-"""What changes by the time that goes by, and by B's own looks."""
+_ALIVE = {
+    "list_sessions",
+    "get_costs",
+    "export_usage",
+    "list_operations",
+    "get_console_output",
+    "list_audit_events",
+    "get_certificate",
+    "download_certificate",
+}
+"""What changes by the time that goes by, and by B's own looks: a certificate says when it was made."""
 _COLLECTIONS = (
     "kubeconfigs",
     "namespaces",
@@ -224,12 +248,12 @@ async def _run(probe: Probe, scene: Scene) -> list[Finding]:
     findings = []
     try:
         async for seen in probe.attack(scene):
-            findings.append(Finding(probe.id, probe.layer, probe.threats, seen))
+            findings.append(Finding(probe.id, probe.layer, probe.threats, seen, probe.title, probe.expected))
     except (httpx2.HTTPError, PartyError, LookupError, TypeError, ValueError) as error:
         seen = Observation(
             "the whole probe", Outcome.NOT_PROVEN, f"It broke off: {type(error).__name__}: {error}"[:500]
         )
-        findings.append(Finding(probe.id, probe.layer, probe.threats, seen))
+        findings.append(Finding(probe.id, probe.layer, probe.threats, seen, probe.title, probe.expected))
     return findings
 
 

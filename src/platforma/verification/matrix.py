@@ -6,8 +6,10 @@ with A's own id is answered otherwise.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
+from platforma.authentication.permissions import Permission, Role, allows
 from platforma.kit.probes import OWN_SESSION, Observation, Outcome, Party, Reply, Scene
 from platforma.verification.inventory import ApiOperation, IdPlace
 from platforma.verification.oracle import Answer, differences, normalise
@@ -63,34 +65,50 @@ class Matrix:
 
     async def other_hosts(self, scene: Scene) -> AsyncIterator[Observation]:
         """P01: A's session is nobody's at another portal and at no portal."""
+        hosts = (scene.other_host, f"nobody.{scene.a.host}")
+
+        def judge(reply: Reply) -> bool:
+            return _is_nobody(reply) and not reply.header("set-cookie") and scene.a.mark not in reply.text
+
         for operation in self._operations:
-            try:
-                request = self._prepare(operation, scene.a)
-            except UnknownPlaceError as error:
-                yield Observation(operation.id, Outcome.NOT_PROVEN, str(error))
-                continue
-            bad = []
-            for host in (scene.other_host, f"nobody.{scene.a.host}"):
-                reply = await _send(scene.a, request, host=host)
-                if not _is_nobody(reply) or reply.header("set-cookie") or scene.a.mark in reply.text:
-                    bad.append(f"{host} answers {reply.status}: {_sample(reply)}")
-            yield Observation(operation.id, Outcome.BYPASSED if bad else Outcome.HELD, "; ".join(bad))
+            yield await self._refused(operation, scene.a, [{"host": host} for host in hosts], judge)
 
     async def nobody(self, scene: Scene) -> AsyncIterator[Observation]:
         """A05, A21: without a session nothing is answered, and no header names somebody."""
         forged = dict.fromkeys(IDENTITY_HEADERS, scene.b.ids.get("tenant_id", str(uuid4())))
+        ways: list[dict[str, Any]] = [{"session": None}, {"session": None, "headers": forged}]
         for operation in self._operations:
-            try:
-                request = self._prepare(operation, scene.a)
-            except UnknownPlaceError as error:
-                yield Observation(operation.id, Outcome.NOT_PROVEN, str(error))
-                continue
-            bad = []
-            for headers in ({}, forged):
-                reply = await _send(scene.a, request, session=None, headers=headers)
-                if not _is_nobody(reply):
-                    bad.append(f"{reply.status}: {_sample(reply)}")
-            yield Observation(operation.id, Outcome.BYPASSED if bad else Outcome.HELD, "; ".join(bad))
+            yield await self._refused(operation, scene.a, ways, _is_nobody)
+
+    async def roles(self, scene: Scene) -> AsyncIterator[Observation]:
+        """What a member's role does not allow is refused to it, though it is its own tenant's."""
+        colleague = scene.a.colleague
+        if colleague is None:
+            yield Observation("a colleague", Outcome.NOT_PROVEN, "A has no other member.")
+            return
+        for operation in self._operations:
+            if not allows(Role.MEMBER, Permission(operation.permission or "")):
+                ways = [{"session": colleague.token}]
+                yield await self._refused(operation, scene.a, ways, lambda reply: reply.status == 403)
+
+    async def _refused(
+        self, operation: ApiOperation, party: Party, ways: Sequence[dict[str, Any]], judge: Callable[[Reply], bool]
+    ) -> Observation:
+        """Send A's own request in ways in which it has to be refused."""
+        try:
+            request = self._prepare(operation, party)
+        except UnknownPlaceError as error:
+            return Observation(operation.id, Outcome.NOT_PROVEN, str(error))
+        replies = [await _send(party, request, **way) for way in ways]
+        bad = [reply for reply in replies if not reply.is_no_answer and not judge(reply)]
+        if bad:
+            detail = "; ".join(
+                f"{request.method} {request.target} answers {each.status}: {_sample(each)}" for each in bad
+            )
+            return Observation(operation.id, Outcome.BYPASSED, detail)
+        statuses = ", ".join(str(reply.status) for reply in replies)
+        outcome = Outcome.NOT_PROVEN if any(reply.is_no_answer for reply in replies) else Outcome.HELD
+        return Observation(operation.id, outcome, f"answered {statuses}")
 
     async def controls(self, scene: Scene, remake: Remake) -> dict[str, str]:
         """Return why an operation proves nothing: with A's own ids its answer is that to an id that never existed.
@@ -109,7 +127,7 @@ class Matrix:
             except UnknownPlaceError as error:
                 failed[operation.id] = str(error)
                 continue
-            if own.status in (401, 403, 404) or own.status >= 500:
+            if own.status in (401, 403, 404) or own.is_no_answer:
                 failed[operation.id] = f"With A's own ids it answers {own.status}: {_sample(own)}"
         return failed
 
@@ -124,7 +142,7 @@ class Matrix:
             unknown = await _send(scene.a, self._prepare(operation, scene.a, {place: unknown_id}))
         except UnknownPlaceError as error:
             return Observation(subject, Outcome.NOT_PROVEN, str(error))
-        if _is_no_answer(foreign) or _is_no_answer(unknown):
+        if foreign.is_no_answer or unknown.is_no_answer:
             return Observation(
                 subject, Outcome.NOT_PROVEN, f"{foreign.status} and {unknown.status}: {_sample(foreign)}"
             )
@@ -133,7 +151,10 @@ class Matrix:
             found.append("the answer has B's words in it")
         if place.location != "query" and foreign.status != 404:
             found.append(f"it answers {foreign.status}")
-        return Observation(subject, Outcome.BYPASSED if found else Outcome.HELD, "; ".join(found)[:1000])
+        if found:
+            found.insert(0, f"{operation.method} {operation.path} with {foreign_id}")
+        seen = "; ".join(found)[:1000] or f"answered {foreign.status}, byte for byte as to {unknown_id}"
+        return Observation(subject, Outcome.BYPASSED if found else Outcome.HELD, seen)
 
     def _prepare(
         self, operation: ApiOperation, party: Party, foreign: Mapping[IdPlace, str] | None = None
@@ -180,11 +201,6 @@ def _is_nobody(reply: Reply) -> bool:
     if reply.status == 303:
         return (reply.header("location") or "").startswith("/sign-in")
     return reply.status in (401, 404)
-
-
-def _is_no_answer(reply: Reply) -> bool:
-    """Say whether the system was not itself: throttled, failing or going away."""
-    return reply.status == 429 or reply.status >= 500
 
 
 def _sample(reply: Reply) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from platforma.kit.probes import OWN_SESSION, Reply
+from platforma.kit.probes import NO_CONNECTION, OWN_SESSION, Reply
 
 SESSION_COOKIE = "__Host-platforma"
 POLL_SECONDS = 0.25
@@ -23,6 +23,7 @@ class HttpParty:
         self.mark = mark
         self.ids: dict[str, str] = {}
         self.token = ""
+        self.cookie = ""
         self.colleague: HttpParty | None = None
         self._client = client
         self._email = email
@@ -46,15 +47,19 @@ class HttpParty:
         if used is not None and "cookie" not in sent:
             sent["cookie"] = f"{SESSION_COOKIE}={used}"
         began = time.perf_counter()
-        response = await self._client.request(
-            method,
-            target,
-            headers=[(key.encode(), value.encode()) for key, value in sent.items()],
-            json=body,
-            content=content,
-            follow_redirects=False,
-        )
-        content_read = await response.aread()
+        try:
+            response = await self._client.request(
+                method,
+                target,
+                headers=[(key.encode(), value.encode()) for key, value in sent.items()],
+                json=body,
+                content=content,
+                follow_redirects=False,
+            )
+            content_read = await response.aread()
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            words = f"{type(error).__name__}: {error}".encode()
+            return Reply(NO_CONNECTION, (), words, time.perf_counter() - began)
         headers_read = tuple((key, value) for key, value in response.headers.multi_items())
         return Reply(response.status_code, headers_read, content_read, time.perf_counter() - began)
 
@@ -66,6 +71,7 @@ class HttpParty:
         name, _, value = cookie.partition(";")[0].partition("=")
         if reply.status != 201 or name != SESSION_COOKIE:
             raise PartyError(f"A canary cannot sign in at {self.host}: {reply.status} {reply.text[:300]}")
+        self.cookie = cookie
         return value
 
     async def settle(self, answer: Reply) -> str | None:
@@ -80,7 +86,9 @@ class HttpParty:
             if time.monotonic() > deadline:
                 return None
             await asyncio.sleep(POLL_SECONDS)
-            operation = (await self.ask("GET", f"/api/v1/operations/{operation['id']}")).json()
+            reply = await self.ask("GET", f"/api/v1/operations/{operation['id']}")
+            if reply.status == 200:
+                operation = reply.json()
         if operation is not None:
             self.ids.setdefault("operation_id", str(operation["id"]))
             if operation.get("status") != "succeeded":

@@ -60,7 +60,7 @@ class Timing:
 
     async def _ask(self, scene: Scene, target: str) -> float | None:
         reply = await scene.a.ask("GET", target)
-        return None if reply.status == 429 or reply.status >= 500 else reply.seconds
+        return None if reply.is_no_answer else reply.seconds
 
 
 def sign_test(successes: int, trials: int) -> float:

@@ -21,7 +21,7 @@ class _Party:
     """A tenant of the stage, behind as much of Platforma's API as the attacks ask."""
 
     def __init__(self, side: Side, *, is_revoking: bool = True) -> None:
-        self.host, self.mark, self.token, self.colleague = "portal.example", "mark", "", None
+        self.host, self.mark, self.token, self.cookie, self.colleague = "portal.example", "mark", "", "", None
         self.ids = {
             "namespace_id": str(side.spec.id),
             "kubeconfig_id": str(side.kubeconfig_id),
