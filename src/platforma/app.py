@@ -32,7 +32,7 @@ from platforma.network.floating_ip_endpoints import floating_ips, ports
 from platforma.network.security_group_endpoints import security_groups
 from platforma.operations import endpoints as operations
 from platforma.operations import pages as operations_pages
-from platforma.portal import api_reference, dashboard
+from platforma.portal import api_reference, dashboard, search_endpoints, search_pages
 from platforma.portal import pages as portal_pages
 from platforma.portal.application import create_pages
 from platforma.settings import Settings, need
@@ -64,6 +64,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     kubernetes.clusters,
     kubernetes.namespaces,
     kubeconfigs,
+    search_endpoints.search,
     operations.router,
     tenants.members,
     tenants.account,
@@ -78,6 +79,7 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     portal_pages.brand,
     authentication_pages.signing_in,
     dashboard.router,
+    search_pages.search,
     compute_pages.servers,
     key_pair_pages.key_pairs,
     storage_pages.volumes,

@@ -14,8 +14,8 @@ from platforma.compute.models import Flavor, Server
 from platforma.database.tenant_session import ReadSession
 from platforma.kubernetes.clusters import has_clusters
 from platforma.kubernetes.models import Namespace
-from platforma.network.models import FloatingIp, Network, Router, SecurityGroup
-from platforma.operations.models import Operation, OperationStatus, Plane, Resource
+from platforma.operations.models import Operation, OperationStatus, Plane
+from platforma.portal.kinds import Kind, kinds_for
 from platforma.portal.rendering import render
 from platforma.portal.routes import PageRoute
 from platforma.storage.models import Volume
@@ -25,58 +25,6 @@ router = APIRouter(tags=["Dashboard"], route_class=PageRoute)
 
 _SHOWN = 5
 _UNFINISHED = (OperationStatus.QUEUED, OperationStatus.RUNNING)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of resource on the dashboard."""
-
-    model: type[Resource]
-    permission: Permission
-    title: str
-    word: str
-    path: str
-    icon: str
-    quota: str
-    has_tile: bool = True
-    needs_kubernetes: bool = False
-
-
-KINDS = (
-    Kind(Server, Permission.SERVERS_READ, "Servers", "Server", "/servers", "server", "servers"),
-    Kind(Volume, Permission.VOLUMES_READ, "Volumes", "Volume", "/volumes", "hard-drive", "volumes"),
-    Kind(Network, Permission.NETWORKS_READ, "Networks", "Network", "/networks", "network", "networks"),
-    Kind(Router, Permission.NETWORKS_READ, "Routers", "Router", "/routers", "router", "routers", has_tile=False),
-    Kind(
-        FloatingIp,
-        Permission.NETWORKS_READ,
-        "Floating IPs",
-        "Floating IP",
-        "/floating-ips",
-        "globe",
-        "floating_ips",
-        has_tile=False,
-    ),
-    Kind(
-        SecurityGroup,
-        Permission.SECURITY_GROUPS_READ,
-        "Security groups",
-        "Security group",
-        "/security-groups",
-        "shield",
-        "security_groups",
-    ),
-    Kind(
-        Namespace,
-        Permission.NAMESPACES_READ,
-        "Namespaces",
-        "Namespace",
-        "/namespaces",
-        "boxes",
-        "namespaces",
-        needs_kubernetes=True,
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -140,9 +88,8 @@ async def look_around(session: ReadSession, principal: Principal) -> Overview:
     overview = Overview()
     quotas = await list_quotas(session)
     has_kubernetes = await has_clusters(session)
-    for kind in KINDS:
-        if principal.may(kind.permission) and (has_kubernetes or not kind.needs_kubernetes):
-            await _add_kind(session, overview, kind, quotas)
+    for kind in kinds_for(principal, has_kubernetes=has_kubernetes):
+        await _add_kind(session, overview, kind, quotas)
     if principal.may(Permission.SERVERS_READ):
         await _add_compute(session, overview, quotas)
     if principal.may(Permission.VOLUMES_READ):

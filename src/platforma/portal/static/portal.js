@@ -52,6 +52,17 @@
   });
   document.addEventListener("htmx:afterOnLoad", () => document.querySelector("[data-offline]")?.remove());
 
+  // The key / leads to the search, unless something is being typed.
+  document.addEventListener("keydown", (event) => {
+    const { activeElement } = document;
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (activeElement?.matches("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open]")) return;
+    const field = document.getElementById("site-search");
+    if (!field?.offsetParent) return;
+    event.preventDefault();
+    field.focus();
+  });
+
   // Menus close on Escape and when something else is clicked.
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
