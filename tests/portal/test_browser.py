@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -23,6 +24,10 @@ from tests.serving import served
 
 expect.set_options(timeout=20_000)  # a busy machine takes its time
 
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
+RULES: dict[str, Any] = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+CONTRAST: dict[str, Any] = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+"""The rules of axe-core that another scheme may break: https://dequeuniversity.com/rules/axe/"""
 in_one_loop = pytest.mark.asyncio(loop_scope="session")
 
 _ARGUMENTS = (
@@ -90,9 +95,10 @@ async def desk(browser: Browser, portal: Portal, process_database: TestDatabase)
 @in_one_loop
 @pytest.mark.long
 async def test_the_browser_has_nothing_to_complain_of(desk: Desk) -> None:
-    """No page breaks the policy or throws, none is wider than a phone, in light and in dark."""
+    """No page breaks the policy, throws, is wider than a phone or breaks a rule of WCAG that axe-core knows, in light
+    and in dark."""
     tenancy = desk.portal.furnished
-    for width, scheme in ((1280, "light"), (390, "dark")):
+    for width, scheme, rules in ((1280, "light", CONTRAST), (390, "dark", RULES)):
         options: dict[str, Any] = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
         async with desk.sit_down(tenancy, **options) as (_context, page):
             for operation in desk.portal.guarded_pages():
@@ -100,6 +106,10 @@ async def test_the_browser_has_nothing_to_complain_of(desk: Desk) -> None:
                 excess = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
                 assert excess <= 0, f"{operation.path} is {excess} pixels too wide for {width}"
                 assert desk.complaints == [], operation.path
+                await page.evaluate(AXE)
+                found = await page.evaluate("rules => axe.run({ runOnly: rules, resultTypes: ['violations'] })", rules)
+                faults = [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]]
+                assert faults == [], f"{operation.path}, {scheme}"
 
 
 @in_one_loop
