@@ -18,7 +18,7 @@ from platforma.billing import payment_endpoints, payment_pages
 from platforma.billing.invoice_endpoints import invoices
 from platforma.billing.webhooks import webhooks
 from platforma.compute import endpoints as compute
-from platforma.compute import key_pair_pages
+from platforma.compute import interface_pages, key_pair_pages
 from platforma.compute import pages as compute_pages
 from platforma.database.database import Database
 from platforma.kubernetes import endpoints as kubernetes
@@ -28,7 +28,8 @@ from platforma.kubernetes.kubeconfig_endpoints import kubeconfigs
 from platforma.network import endpoints as network
 from platforma.network import floating_ip_pages, port_pages, router_pages, security_group_pages, topology_pages
 from platforma.network import pages as network_pages
-from platforma.network.floating_ip_endpoints import floating_ips, ports
+from platforma.network.floating_ip_endpoints import floating_ips
+from platforma.network.port_endpoints import ports
 from platforma.network.security_group_endpoints import security_groups
 from platforma.operations import endpoints as operations
 from platforma.operations import pages as operations_pages
@@ -58,6 +59,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     compute.images,
     compute.key_pairs,
     compute.servers,
+    compute.ports,
     storage.volumes,
     storage.snapshots,
     erasures,
@@ -81,6 +83,8 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     dashboard.router,
     search_pages.search,
     compute_pages.servers,
+    interface_pages.servers,
+    interface_pages.ports,
     key_pair_pages.key_pairs,
     storage_pages.volumes,
     snapshot_pages.snapshots,

@@ -16,6 +16,7 @@ from platforma.clouds.openstack import (
     CloudKind,
     CloudNetwork,
     CloudNotFound,
+    CloudPort,
     CloudQuotaExceeded,
     CloudRefused,
     CloudServer,
@@ -278,6 +279,32 @@ class TestSecurityGroups:
         assert cloud.delete_security_group(groups[1])
         assert cloud.delete_port(id_)
 
+    def test_a_port_has_the_addresses_that_were_chosen(self, stage: Stage) -> None:
+        cloud, id_ = stage.a.cloud, uuid4()
+        network = make_network(cloud)
+        make_subnet(cloud, network)
+        six = make_subnet(cloud, network, cidr="2001:db8:7::/64")
+
+        def ensure(id_: UUID, *addresses: str) -> CloudPort:
+            return cloud.ensure_port(
+                id_, network_cloud_id=network.cloud_id, security_group_cloud_ids=[], fixed_addresses=addresses
+            )
+
+        port = ensure(id_, "10.20.0.77")
+        assert "10.20.0.77" in [each.address for each in port.fixed_ips]
+        assert [each.subnet_cloud_id for each in port.fixed_ips if ":" in each.address] == [six.cloud_id]
+        assert (ensure(id_, "10.20.0.77"), port.server_cloud_id) == (port, None)
+        assert cloud.get_port(port.cloud_id) == port
+        for taken in ("10.20.0.77", "10.21.0.1"):
+            with pytest.raises(CloudRefused):
+                ensure(uuid4(), taken)
+        moved = ensure(id_, "10.20.0.78")
+        assert moved.cloud_id == port.cloud_id
+        assert "10.20.0.78" in [each.address for each in moved.fixed_ips]
+        assert cloud.delete_port(id_)
+        with pytest.raises(CloudNotFound):
+            cloud.get_port(port.cloud_id)
+
     def test_allowed_addresses_stay_within_the_networks_subnets(self, stage: Stage) -> None:
         cloud, id_ = stage.a.cloud, uuid4()
         network = make_network(cloud)
@@ -313,6 +340,26 @@ class TestServersAndVolumes:
         assert (server.status, server.power, server.fault) == ("ACTIVE", "running", None)
         assert [each.address for each in server.addresses] == [each.address for each in port.fixed_ips]
         assert make_server(stage, stage.a, id_, port.cloud_id).cloud_id == server.cloud_id
+
+        back = make_network(cloud)
+        make_subnet(cloud, back, cidr="10.21.0.0/24")
+        free = cloud.ensure_port(uuid4(), network_cloud_id=back.cloud_id, security_group_cloud_ids=[group])
+        for _ in range(2):
+            cloud.attach_port(server.cloud_id, free.cloud_id)
+        wait_for(lambda: cloud.get_port(free.cloud_id), lambda seen: seen.server_cloud_id == server.cloud_id)
+        assert len(cloud.get_server(server.cloud_id).addresses) == 2
+        theirs = make_network(stage.b.cloud)
+        make_subnet(stage.b.cloud, theirs)
+        foreign = stage.b.cloud.ensure_port(uuid4(), network_cloud_id=theirs.cloud_id, security_group_cloud_ids=[])
+        with pytest.raises(CloudNotFound):
+            cloud.attach_port(server.cloud_id, foreign.cloud_id)
+        with pytest.raises(CloudNotFound):
+            stage.b.cloud.attach_port(server.cloud_id, foreign.cloud_id)
+        assert stage.b.cloud.get_port(foreign.cloud_id).server_cloud_id is None
+        for _ in range(2):
+            cloud.detach_port(server.cloud_id, free.cloud_id)
+        wait_for(lambda: cloud.get_port(free.cloud_id), lambda seen: seen.server_cloud_id is None)
+        assert cloud.delete_port(free.cloud_id)
 
         volume = make_volume(cloud)
         for _ in range(2):

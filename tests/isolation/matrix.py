@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from platforma.authentication.models import Session
 from platforma.authentication.permissions import Role
-from platforma.compute.models import Server, ServerNetwork
+from platforma.compute.models import Server
 from platforma.database.tenant_session import WriteSession
 from platforma.kubernetes.models import Namespace
-from platforma.network.models import FloatingIp
+from platforma.network.models import FloatingIp, Port
 from platforma.storage.models import VolumeAttachment
 from platforma.verification.inventory import ApiOperation, IdPlace
 from platforma.verification.requests import UnknownPlaceError
@@ -91,7 +91,7 @@ async def _members_session(session: WriteSession, tenancy: Tenancy) -> None:
 
 
 async def _network_with_subnet(session: WriteSession, tenancy: Tenancy) -> None:
-    tenancy.ids["network_id"] = await _one(session, select(ServerNetwork.network_id))
+    tenancy.ids["network_id"] = await _one(session, select(Port.network_id).where(Port.id == tenancy.ids["port_id"]))
 
 
 async def _led_floating_ip(session: WriteSession, tenancy: Tenancy) -> None:
@@ -104,6 +104,19 @@ async def _free_port(session: WriteSession, tenancy: Tenancy) -> None:
     row = await session.get(FloatingIp, tenancy.ids["floating_ip_id"])
     assert row
     row.port_id = None
+
+
+async def _unattached_port(session: WriteSession, tenancy: Tenancy) -> None:
+    await _free_port(session, tenancy)
+    row = await session.get(Port, tenancy.ids["port_id"])
+    assert row
+    row.server_id = None
+
+
+async def _attached_port(session: WriteSession, tenancy: Tenancy) -> None:
+    row = await session.get(Port, tenancy.ids["port_id"])
+    assert row
+    row.server_id = tenancy.ids["server_id"]
 
 
 async def _one(session: WriteSession, statement: Any) -> UUID:
@@ -132,6 +145,13 @@ SITUATIONS: dict[str, Situation] = {
     "page_create_floating_ip": _free_port,
     "page_delete_floating_ip": _free_port,
     "page_attach_floating_ip": _free_port,
+    "detach_interface": _attached_port,
+    "page_show_detach_interface": _attached_port,
+    "page_detach_chosen_interface": _attached_port,
+    "delete_port": _unattached_port,
+    "attach_port": _unattached_port,
+    "page_delete_port": _unattached_port,
+    "page_attach_chosen_port": _unattached_port,
     "detach_floating_ip": _led_floating_ip,
     "page_detach_floating_ip": _led_floating_ip,
     "revoke_member_session": _members_session,

@@ -25,7 +25,7 @@ from platforma.billing.payment_models import (
     PaymentSetup,
     Refund,
 )
-from platforma.compute.models import Flavor, Image, KeyPair, Server, ServerNetwork, ServerSecurityGroup
+from platforma.compute.models import Flavor, Image, KeyPair, Server, ServerSecurityGroup
 from platforma.database.database import Database
 from platforma.database.gate_calls import OperationBinding, OperatorBinding
 from platforma.database.tenant_session import WriteSession
@@ -34,7 +34,16 @@ from platforma.kit.crypto import new_token, public_key_of, seal_to
 from platforma.kit.ids import new_id
 from platforma.kubernetes.models import Cluster, Kubeconfig, Namespace, NamespaceReading, Opening
 from platforma.kubernetes.schemas import EXAMPLE_KEY
-from platforma.network.models import FloatingIp, Network, Router, SecurityGroup, SecurityGroupRule, Subnet
+from platforma.network.models import (
+    FloatingIp,
+    Network,
+    Port,
+    PortSecurityGroup,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
 from platforma.operations.models import Operation
 from platforma.portal.models import Domain, Portal
 from platforma.storage.erasure_models import Erasure, ErasureRecord
@@ -321,6 +330,7 @@ def _belongings(tenancy: Tenancy, catalogue: dict[str, UUID]) -> dict[str, Any]:
     )
     key_pair = KeyPair(**common("key"), public_key=f"ssh-ed25519 {mark}", fingerprint=f"SHA256:{mark}")
     server = Server(**common("server"), **catalogue, power_state="running", console_output=f"console of {mark}")
+    port = Port(**common("port"), server_id=server.id, network_id=busy_network.id, addresses=["10.9.0.7"])
     volume = Volume(**common("volume"), size_gib=1, observed_size_gib=1)
     busy_volume = Volume(**common("busy volume"), size_gib=1, observed_size_gib=1)
     erasure = Erasure(
@@ -355,7 +365,9 @@ def _belongings(tenancy: Tenancy, catalogue: dict[str, UUID]) -> dict[str, Any]:
         "rule_id": rule,
         "key_pair_id": key_pair,
         "server_id": server,
-        "port_id": ServerNetwork(id=new_id(), server_id=server.id, network_id=busy_network.id),
+        "port_id": port,
+        "free_port_id": Port(**common("free port"), network_id=busy_network.id, addresses=["10.9.0.8"]),
+        "port_group": PortSecurityGroup(port_id=port.id, security_group_id=default_group.id),
         "floating_ip_id": FloatingIp(**common("floating ip"), address="203.0.113.9"),
         "server_group": ServerSecurityGroup(server_id=server.id, security_group_id=default_group.id),
         "volume_id": volume,

@@ -18,9 +18,13 @@ async def ids_of(member: Member) -> dict[str, str]:
     port = await make_reachable_server(member)
     network = await member.get(f"/networks/{port['network_id']}")
     group = await member.make("/security-groups", name="group")
+    free = await member.make("/ports", name="free", network_id=network["id"])
     return {
+        "server_id": port["server_id"],
+        "free_port_id": free["id"],
         "port_id": port["id"],
         "network_id": network["id"],
+        "port_network_id": network["id"],
         "router_id": network["subnets"][0]["router_id"],
         "security_group_id": group["id"],
     }
@@ -73,5 +77,5 @@ async def test_behind_the_wall_stands_another(a: Member, monkeypatch: pytest.Mon
     await a.wish("PATCH", f"/ports/{ids['port_id']}", {"allowed_addresses": ["0.0.0.0/0"]})
     (failed,) = await a.settle()
     assert "none of the network's subnets" in failed["error"]["detail"]
-    (port,) = a.in_cloud(CloudKind.PORT)
+    port = a.cloud_object(CloudKind.PORT, ids["port_id"])
     assert port.attributes["allowed"] == []

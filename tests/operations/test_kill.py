@@ -14,8 +14,8 @@ from sqlalchemy import select
 from devcloud.openstack.credentials import Credentials
 from platforma.authentication.principals import SessionBinding
 from platforma.clouds.openstack.resources import CloudKind, cloud_name
-from platforma.compute.models import Server, ServerNetwork, ServerSecurityGroup
-from platforma.network.models import Network, Router, SecurityGroup, SecurityGroupRule, Subnet
+from platforma.compute.models import Server, ServerSecurityGroup
+from platforma.network.models import Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet
 from platforma.operations.models import Plane, Resource
 from platforma.operations.service import request_operation, resource_kind
 from platforma.storage.models import Volume, VolumeAttachment
@@ -68,7 +68,7 @@ async def _wish_for_fifty(stage: Stage, member: SessionBinding) -> None:
         session.add_all([*routers, *networks, *groups, *volumes, *servers])
         await session.flush()
         for number, server in enumerate(servers):
-            session.add(ServerNetwork(server_id=server.id, network_id=networks[number].id))
+            session.add(Port(server_id=server.id, network_id=networks[number].id))
             session.add(ServerSecurityGroup(server_id=server.id, security_group_id=groups[number].id))
         for number, network in enumerate(networks):
             session.add(
@@ -158,7 +158,7 @@ async def _check_cloud(stage: Stage, workers: Workers, tenant_id: UUID, seed: in
         (CloudKind.SECURITY_GROUP, "security_groups WHERE NOT is_default", ["default"]),
         (CloudKind.SERVER, "servers", []),
         (CloudKind.VOLUME, "volumes", []),
-        (CloudKind.PORT, "server_networks", []),
+        (CloudKind.PORT, "ports", []),
     ):
         rows = await stage.rows(f"SELECT id FROM {table}")
         wanted = sorted([cloud_name(row["id"]) for row in rows] + others)

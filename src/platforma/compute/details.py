@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
-from platforma.compute.models import Flavor, Image, KeyPair, Server, ServerNetwork, ServerSecurityGroup
+from platforma.compute.models import Flavor, Image, KeyPair, Server, ServerSecurityGroup
 from platforma.database.tenant_session import TenantSession
-from platforma.network.models import Network, SecurityGroup
+from platforma.network.models import Network, Port, SecurityGroup
 from platforma.storage.models import Volume, VolumeAttachment
 
 
@@ -21,6 +22,14 @@ class AttachedVolume:
 
 
 @dataclass(frozen=True)
+class Interface:
+    """A port of a server, and the network that it is on."""
+
+    port: Port
+    network: Network
+
+
+@dataclass(frozen=True)
 class ServerDetails:
     """A server, what it is made of, and what it is connected to."""
 
@@ -28,13 +37,14 @@ class ServerDetails:
     flavor: Flavor
     image: Image
     key_pair: KeyPair | None
-    networks: list[Network] = field(default_factory=list)
+    interfaces: list[Interface] = field(default_factory=list)
     security_groups: list[SecurityGroup] = field(default_factory=list)
     volumes: list[AttachedVolume] = field(default_factory=list)
 
-    def addresses_on(self, network_id: UUID) -> list[str]:
-        """Return the server's addresses on a network, as last seen."""
-        return [item["address"] for item in self.server.addresses if item["network_id"] == str(network_id)]
+    @property
+    def addresses(self) -> list[str]:
+        """All addresses of the server, as last seen."""
+        return [address for interface in self.interfaces for address in interface.port.addresses]
 
 
 async def describe_servers(session: TenantSession, servers: Sequence[Server]) -> list[ServerDetails]:
@@ -64,14 +74,14 @@ async def describe_servers(session: TenantSession, servers: Sequence[Server]) ->
 
 
 async def _add_connections(session: TenantSession, ids: list[UUID], details: dict[UUID, ServerDetails]) -> None:
-    networks = await session.execute(
-        select(ServerNetwork.server_id, Network)
-        .join(Network, Network.id == ServerNetwork.network_id)
-        .where(ServerNetwork.server_id.in_(ids))
-        .order_by(ServerNetwork.id)
+    ports: Any = await session.execute(
+        select(Port.server_id, Port, Network)
+        .join(Network, Network.id == Port.network_id)
+        .where(Port.server_id.in_(ids))
+        .order_by(Port.id)
     )
-    for server_id, network in networks:
-        details[server_id].networks.append(network)
+    for server_id, port, network in ports:
+        details[server_id].interfaces.append(Interface(port, network))
     groups = await session.execute(
         select(ServerSecurityGroup.server_id, SecurityGroup)
         .join(SecurityGroup, SecurityGroup.id == ServerSecurityGroup.security_group_id)

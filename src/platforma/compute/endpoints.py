@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from platforma.api.lists import Page, ResourceQuery
 from platforma.api.routes import Reading, TenantRoute, Writing, may_read, may_write
 from platforma.authentication.permissions import Permission
-from platforma.compute import catalogue, power, service
+from platforma.compute import catalogue, interfaces, power, service
 from platforma.compute import key_pairs as key_pair_service
 from platforma.compute.details import ServerDetails
 from platforma.compute.models import KeyPair
@@ -29,6 +29,8 @@ from platforma.compute.schemas import (
     ServerQuery,
     ServerVolumeOut,
 )
+from platforma.network.port_endpoints import accepted_port
+from platforma.network.schemas import InterfaceCreate, PortAttach, PortOut
 from platforma.operations.models import Operation
 from platforma.operations.resources import get_resource
 from platforma.operations.schemas import Accepted, OperationOut, ResourceOut
@@ -36,6 +38,7 @@ from platforma.operations.schemas import Accepted, OperationOut, ResourceOut
 flavors = APIRouter(prefix="/flavors", tags=["Catalogue"], route_class=TenantRoute)
 images = APIRouter(prefix="/images", tags=["Catalogue"], route_class=TenantRoute)
 key_pairs = APIRouter(prefix="/key-pairs", tags=["Key pairs"], route_class=TenantRoute)
+ports = APIRouter(prefix="/ports", tags=["Ports"], route_class=TenantRoute)
 servers = APIRouter(prefix="/servers", tags=["Servers"], route_class=TenantRoute)
 
 Browses = Annotated[Reading, may_read(Permission.CATALOGUE_READ)]
@@ -121,13 +124,13 @@ async def get_server(server_id: UUID, reading: Reads) -> ServerOut:
 
 @servers.patch("/{server_id}", status_code=202)
 async def change_server(server_id: UUID, body: ServerChange, writing: Writes) -> Accepted[ServerOut]:
-    """Rename a server or describe it anew. The host name inside it stays."""
+    """Rename a server, describe it anew, or give it other security groups. The host name inside it stays."""
     return accepted_server(*await service.change_server(writing.session, writing.principal, server_id, body))
 
 
 @servers.delete("/{server_id}", status_code=202)
 async def delete_server(server_id: UUID, writing: Writes) -> Accepted[ServerOut]:
-    """Delete a server. Its volumes are detached first, and stay."""
+    """Delete a server. Its volumes and the ports that were not made for it are detached, and stay."""
     return accepted_server(*await service.delete_server(writing.session, writing.principal, server_id))
 
 
@@ -162,6 +165,24 @@ async def get_console_output(server_id: UUID, reading: Reads) -> ConsoleOutput:
     return ConsoleOutput(output=server.console_output, fetched_at=server.console_output_at)
 
 
+@servers.post("/{server_id}/interfaces", status_code=202)
+async def attach_interface(server_id: UUID, body: InterfaceCreate, writing: Writes) -> Accepted[PortOut]:
+    """Put a server on a network, where it gets a port that goes with it."""
+    return accepted_port(*await interfaces.attach_interface(writing.session, writing.principal, server_id, body))
+
+
+@ports.post("/{port_id}/attach", status_code=202)
+async def attach_port(port_id: UUID, body: PortAttach, writing: Writes) -> Accepted[PortOut]:
+    """Put a port that is free at a server."""
+    return accepted_port(*await interfaces.attach_port(writing.session, writing.principal, port_id, body))
+
+
+@servers.delete("/{server_id}/interfaces/{port_id}", status_code=202)
+async def detach_interface(server_id: UUID, port_id: UUID, writing: Writes) -> Accepted[PortOut]:
+    """Take a port from a server. One that was made for the server is deleted, any other stays."""
+    return accepted_port(*await interfaces.detach_interface(writing.session, writing.principal, server_id, port_id))
+
+
 def server_out(details: ServerDetails) -> ServerOut:
     """Describe a server."""
     server = details.server
@@ -172,8 +193,8 @@ def server_out(details: ServerDetails) -> ServerOut:
         image=NamedOut.model_validate(details.image),
         key_pair=NamedOut.model_validate(details.key_pair) if details.key_pair else None,
         networks=[
-            ServerNetworkOut(id=network.id, name=network.name, addresses=details.addresses_on(network.id))
-            for network in details.networks
+            ServerNetworkOut(id=network.id, name=network.name, port_id=port.id, addresses=port.addresses)
+            for port, network in ((each.port, each.network) for each in details.interfaces)
         ],
         security_groups=[NamedOut.model_validate(group) for group in details.security_groups],
         volumes=[

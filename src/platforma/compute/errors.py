@@ -8,11 +8,6 @@ class NotMade(Conflict):
     title = "It is not ready for this"
 
 
-class NoAddresses(Conflict):
-    type = "network-without-subnet"
-    title = "The network has no addresses to give"
-
-
 class FlavorTooSmall(Invalid):
     type = "flavor-too-small"
     title = "The image needs a larger flavour"
@@ -21,8 +16,3 @@ class FlavorTooSmall(Invalid):
 class NotRunning(Conflict):
     type = "server-not-running"
     title = "The server does not run"
-
-
-class NoDefaultGroup(Conflict):
-    type = "no-default-security-group"
-    title = "There is no default security group yet"

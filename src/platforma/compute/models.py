@@ -1,18 +1,16 @@
 """Flavours, images, key pairs and servers."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from platforma.database.roles import DatabaseRole
 from platforma.database.tables import (
     READ,
     WRITE,
-    Created,
     Grants,
     Meter,
     PlatformWide,
@@ -99,35 +97,14 @@ class Server(Resource):
     is_reboot_hard: Mapped[bool] = mapped_column(server_default="false")
     reboots_before: Mapped[int | None]
     """How many reboots the cloud had counted when the present one was asked for: by this none is asked for twice."""
-    addresses: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]")
-    """As last seen: `[{"network_id", "address", "version"}]`."""
     console_reads_requested: Mapped[int] = mapped_column(server_default="0")
     console_reads_done: Mapped[int] = mapped_column(server_default="0")
     console_output: Mapped[str | None]
     console_output_at: Mapped[datetime | None]
 
 
-class ServerNetwork(Created, TenantOwned):
-    """A server's port on a network."""
-
-    __tablename__ = "server_networks"
-    __grants__: ClassVar[Grants] = RESOURCE_GRANTS
-    __table_args__ = (
-        tenant_reference("server_id", "servers", ondelete="CASCADE"),
-        tenant_reference("network_id", "networks"),
-        UniqueConstraint("tenant_id", "server_id", "network_id"),
-        Index(None, "tenant_id", "network_id"),
-    )
-
-    server_id: Mapped[UUID]
-    network_id: Mapped[UUID]
-    cloud_port_id: Mapped[str | None]
-    allowed_addresses: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
-    """Addresses besides its own that the server may send from: single ones, or ranges in CIDR notation."""
-
-
 class ServerSecurityGroup(TenantOwned):
-    """A security group on all of a server's ports."""
+    """A security group on those ports of a server that have none of their own."""
 
     __tablename__ = "server_security_groups"
     __grants__: ClassVar[Grants] = RESOURCE_GRANTS

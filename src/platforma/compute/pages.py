@@ -18,6 +18,7 @@ from platforma.compute.schemas import CatalogueQuery, ServerChange, ServerCreate
 from platforma.kit.problems import Invalid
 from platforma.network import security_groups as security_group_service
 from platforma.network import service as network_service
+from platforma.network.port_pages import in_words
 from platforma.operations.latest import find_latest_operation, find_running_operations
 from platforma.operations.resources import get_resource
 from platforma.portal.forms import FormInput, Ticked
@@ -53,17 +54,21 @@ class ServerForm(FormInput):
     image_id: UUID
     key_pair_id: UUID | None = None
     network_ids: list[UUID] = Field(min_length=1, max_length=8)
+    fixed_addresses: str = Field(default="", max_length=400)
+    """One on each line."""
     security_group_ids: list[UUID] = Field(default_factory=list, max_length=10)
 
     def wanted(self) -> ServerCreate:
-        """Return the server that is asked for."""
-        return ServerCreate(
+        """Return the server that is asked for; raises Invalid."""
+        return in_words(
+            ServerCreate,
             name=self.name,
             description=self.description,
             flavor_id=self.flavor_id,
             image_id=self.image_id,
             key_pair_id=self.key_pair_id,
             network_ids=list(dict.fromkeys(self.network_ids)),
+            fixed_addresses=self.fixed_addresses.split(),
             security_group_ids=list(dict.fromkeys(self.security_group_ids)) or None,
         )
 

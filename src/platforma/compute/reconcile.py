@@ -10,13 +10,15 @@ from uuid import UUID
 
 from platforma.clouds.openstack.errors import CloudConflict, CloudNotFound, CloudRefused
 from platforma.clouds.openstack.protocol import ComputeCloud, ProjectCloud
-from platforma.clouds.openstack.resources import CloudPort, CloudServer
+from platforma.clouds.openstack.resources import CloudServer
 from platforma.compute.models import KeyPair, Server
 from platforma.compute.reconcile_deletion import delete_server
-from platforma.compute.views import PortView, ServerView, load_server
+from platforma.compute.views import ServerView, load_server
 from platforma.database.tenant_session import TenantSession
 from platforma.kit.clock import Clock, utc_now
-from platforma.operations.reconciling import Reconciler, Step, again, done, failed, gone
+from platforma.network.reconcile_ports import ensure_port, observed
+from platforma.operations.models import ResourceStatus
+from platforma.operations.reconciling import Reconciler, RowKey, Step, again, done, failed, gone
 
 CONSOLE_LINES = 1000
 CONSOLE_CHARACTERS = 256 * 1024
@@ -93,34 +95,32 @@ class ServerReconciler(Reconciler[ServerView, ProjectCloud]):
 
     def _observe(self, view: ServerView, server: CloudServer, cloud: ProjectCloud) -> Step:
         """Mend the ports and write down what is seen. Nothing is left to be asked for after this."""
-        addresses = []
-        for port in view.ports:
-            seen = _ensure_port(view, port, cloud)
+        changes: dict[RowKey, dict[str, Any]] = {}
+        for port in view.lasting_ports:
+            if port.cloud_id is None:
+                continue  # an interface that is being attached
+            seen = ensure_port(port, cloud)
             if seen.cloud_id != port.cloud_id:
                 return failed(
                     f"The server's port on {port.network.what} is no longer the one that it was made with. "
-                    "Delete the server and make another, or ask your provider."
+                    "Detach that interface and attach the network anew, or ask your provider."
                 )
-            addresses += [
-                {
-                    "network_id": str(port.network_id),
-                    "address": fixed.address,
-                    "version": 6 if ":" in fixed.address else 4,
-                }
-                for fixed in seen.fixed_ips
-            ]
-        observed: dict[str, Any] = {"power_state": server.power, "addresses": addresses}
+            changes |= {
+                row: {**values, "status": ResourceStatus.ACTIVE} for row, values in observed(port, seen).items()
+            }
+        own: dict[str, Any] = {"power_state": server.power}
+        changes[view.row] = own
         if view.console_reads_requested == view.console_reads_done:
-            return done({view.row: observed})
-        observed["console_reads_done"] = view.console_reads_requested
+            return done(changes)
+        own["console_reads_done"] = view.console_reads_requested
         try:
             output = cloud.console_output(server.cloud_id, lines=CONSOLE_LINES)
         except (CloudConflict, CloudRefused) as error:
             if server.status == "ACTIVE" and isinstance(error, CloudConflict):
                 raise
-            return failed(f"The server's console cannot be read as it is now. {error}", {view.row: observed})
-        observed |= {"console_output": storable(output), "console_output_at": self._clock()}
-        return done({view.row: observed})
+            return failed(f"The server's console cannot be read as it is now. {error}", changes)
+        own |= {"console_output": storable(output), "console_output_at": self._clock()}
+        return done(changes)
 
 
 def storable(output: str) -> str:
@@ -141,34 +141,20 @@ def _make(view: ServerView, cloud: ProjectCloud) -> Step:
             return failed(f"The server needs {needed.what}, which is in error: {needed.failure}")
         if not needed.is_ready:
             return again(1, f"Waiting for {needed.what}", progress=10)
-    for port in view.ports:
-        seen = _ensure_port(view, port, cloud)
+    for port in view.lasting_ports:
+        seen = ensure_port(port, cloud)
         if seen.cloud_id != port.cloud_id:
-            return again(
-                0,
-                f"Made the port on {port.network.what}",
-                progress=20,
-                changes={port.row: {"cloud_port_id": seen.cloud_id}},
-            )
+            return again(0, f"Made the port on {port.network.what}", progress=20, changes=observed(port, seen))
     server = cloud.ensure_server(
         view.id,
         hostname=view.name,
         flavor_cloud_id=view.flavor_cloud_id,
         image_cloud_id=view.image_cloud_id,
         key_pair_name=view.key_pair.cloud_id if view.key_pair else None,
-        port_cloud_ids=[port.cloud_id for port in view.ports if port.cloud_id is not None],
+        port_cloud_ids=[port.cloud_id for port in view.lasting_ports if port.cloud_id is not None],
         metadata={"id": str(view.id)},
     )
     return again(0, "Asked for the server", progress=40, changes={view.row: {"cloud_id": server.cloud_id}})
-
-
-def _ensure_port(view: ServerView, port: PortView, cloud: ProjectCloud) -> CloudPort:
-    return cloud.ensure_port(
-        port.id,
-        network_cloud_id=port.network.cloud_id or "",
-        security_group_cloud_ids=view.group_cloud_ids,
-        allowed_addresses=port.allowed_addresses,
-    )
 
 
 def _vanished(view: ServerView) -> Step:

@@ -23,8 +23,9 @@ def delete_server(view: ServerView, cloud: ProjectCloud) -> Step:
     for attached in view.attached:
         if _is_at_server(view, attached, cloud):
             raise CloudConflict(f"Volume {attached.volume_name} is still held by the server that was deleted.")
-    ports: list[Reference] = [port.id for port in view.ports]
-    ports += [port.cloud_id for port in view.ports if port.cloud_id]
+    own = [port for port in view.ports if port.goes_with_server]
+    ports: list[Reference] = [port.id for port in own]
+    ports += [port.cloud_id for port in own if port.cloud_id]
     if not all(cloud.delete_port(reference) for reference in ports):
         return again(1, "Waiting for the ports to go", progress=80)
     return gone(deletions=[attached.row for attached in view.attached])

@@ -9,9 +9,11 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from platforma.api.fields import Boolean, Description, Input, Name, Output
 from platforma.api.lists import ListQuery, ResourceQuery
 from platforma.compute.public_keys import LONGEST_KEY, parse_public_key
+from platforma.network.schemas import FixedAddresses, GroupIds
 from platforma.operations.schemas import Accepted, ResourceOut
 
 Item = TypeVar("Item")
+MOST_INTERFACES = 8
 
 
 def _distinct(ids: list[UUID]) -> list[UUID]:
@@ -85,19 +87,19 @@ class ServerCreate(Input):
     flavor_id: UUID
     image_id: UUID
     key_pair_id: UUID | None = None
-    network_ids: Annotated[list[UUID], AfterValidator(_distinct)] = Field(min_length=1, max_length=8)
-    security_group_ids: Annotated[list[UUID], AfterValidator(_distinct)] | None = Field(
-        default=None, min_length=1, max_length=10
-    )
+    network_ids: Annotated[list[UUID], AfterValidator(_distinct)] = Field(min_length=1, max_length=MOST_INTERFACES)
+    fixed_addresses: FixedAddresses = Field(default_factory=list)
+    security_group_ids: GroupIds | None = None
 
 
 class ServerChange(Input):
-    """A new name or description."""
+    """A new name or description, or other security groups on the ports that have none of their own."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "backend"}]})
 
     name: Name = Field(default=None)  # type: ignore[assignment]
     description: Description = Field(default=None)  # type: ignore[assignment]
+    security_group_ids: GroupIds = Field(default=None)  # type: ignore[arg-type]
 
 
 class RebootRequest(Input):
@@ -122,8 +124,9 @@ class NamedOut(Output):
 
 
 class ServerNetworkOut(NamedOut):
-    """A network that a server is on, and its addresses there."""
+    """A network that a server is on, its port there, and its addresses."""
 
+    port_id: UUID
     addresses: list[str]
 
 

@@ -1,20 +1,21 @@
 """Servers: listed, made, renamed and deleted. For start, stop, reboot and console see `power`."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 
 from platforma.api.lists import list_page, resource_filters
 from platforma.authentication.principals import Principal
 from platforma.compute.catalogue import get_flavor, get_image
 from platforma.compute.details import ServerDetails, describe_servers
-from platforma.compute.errors import FlavorTooSmall, NoAddresses, NoDefaultGroup
-from platforma.compute.models import Flavor, Image, KeyPair, Server, ServerNetwork, ServerSecurityGroup
+from platforma.compute.errors import FlavorTooSmall
+from platforma.compute.interfaces import add_interfaces, lock_networks, place_addresses, release_ports
+from platforma.compute.models import Flavor, Image, KeyPair, Server, ServerSecurityGroup
 from platforma.compute.schemas import ServerChange, ServerCreate, ServerQuery
 from platforma.database.tenant_session import ReadSession, TenantSession, WriteSession
 from platforma.network.floating_ips import release_server
-from platforma.network.models import Network, SecurityGroup, Subnet
+from platforma.network.models import Port
+from platforma.network.security_groups import choose_groups
 from platforma.network.service import apply_changes
 from platforma.operations.models import Operation
 from platforma.operations.resources import delete_resource, get_resource
@@ -29,7 +30,7 @@ async def list_servers(session: ReadSession, query: ServerQuery) -> tuple[list[S
     """Return a page of servers with their details."""
     where = resource_filters(query, Server)
     if query.network_id is not None:
-        on_network = select(ServerNetwork.server_id).where(ServerNetwork.network_id == query.network_id)
+        on_network = select(Port.server_id).where(Port.network_id == query.network_id)
         where.append(Server.id.in_(on_network))
     if query.flavor_id is not None:
         where.append(Server.flavor_id == query.flavor_id)
@@ -49,17 +50,18 @@ async def create_server(
 ) -> tuple[ServerDetails, Operation]:
     """Wish for a server.
 
-    Raises NotFound for anything it names that is not there, NoAddresses for a network without a subnet,
-    FlavorTooSmall for an image that needs more, QuotaExceeded.
+    Raises NotFound for anything it names that is not there, FlavorTooSmall for an image that needs more, QuotaExceeded,
+    and for its addresses what `place_addresses` and `check_addresses` raise.
     """
     flavor = await get_flavor(session, body.flavor_id)
     image = await get_image(session, body.image_id)
     _check_minimums(flavor, image)
     if body.key_pair_id is not None:
         await get_resource(session, KeyPair, body.key_pair_id, for_change=True)
-    await _check_networks(session, body.network_ids)
-    group_ids = await _check_groups(session, body.security_group_ids)
-    await _check_quotas(session, flavor, ports=len(body.network_ids))
+    await lock_networks(session, body.network_ids)
+    interfaces = await place_addresses(session, body.network_ids, body.fixed_addresses)
+    group_ids = await choose_groups(session, body.security_group_ids)
+    await _check_quotas(session, flavor)
     server = Server(
         name=body.name,
         description=body.description,
@@ -69,10 +71,7 @@ async def create_server(
     )
     session.add(server)
     await session.flush()
-    for network_id in body.network_ids:
-        # One at a time: the ids, which are in the order of their making, keep the order of the interfaces.
-        session.add(ServerNetwork(server_id=server.id, network_id=network_id))
-        await session.flush()
+    await add_interfaces(session, server, interfaces)
     session.add_all(ServerSecurityGroup(server_id=server.id, security_group_id=group_id) for group_id in group_ids)
     operation = await request_operation(session, action="server.create", resource=server, requested_by=principal.email)
     return (await describe_servers(session, [server]))[0], operation
@@ -81,9 +80,23 @@ async def create_server(
 async def change_server(
     session: WriteSession, principal: Principal, server_id: UUID, body: ServerChange
 ) -> tuple[ServerDetails, Operation]:
-    """Rename a server or describe it anew. The host name inside it stays."""
+    """Rename a server, describe it anew or give it other security groups. The host name inside it stays.
+
+    Raises NotFound, also for a security group.
+    """
+    changes = body.model_dump(exclude_unset=True)
+    group_ids = await choose_groups(session, body.security_group_ids) if "security_group_ids" in changes else None
     server = await get_resource(session, Server, server_id, for_change=True)
-    apply_changes(server, body.model_dump(exclude_unset=True))
+    fields = {name: value for name, value in changes.items() if name != "security_group_ids"}
+    former = server.name
+    if fields or group_ids is None:
+        apply_changes(server, fields)
+    if server.name != former:
+        its_ports = (Port.server_id == server.id, Port.goes_with_server, Port.name == former)
+        await session.execute(update(Port).where(*its_ports).values(name=server.name))
+    if group_ids is not None:
+        await session.execute(delete(ServerSecurityGroup).where(ServerSecurityGroup.server_id == server.id))
+        session.add_all(ServerSecurityGroup(server_id=server.id, security_group_id=group_id) for group_id in group_ids)
     operation = await request_operation(session, action="server.change", resource=server, requested_by=principal.email)
     return (await describe_servers(session, [server]))[0], operation
 
@@ -91,9 +104,14 @@ async def change_server(
 async def delete_server(
     session: WriteSession, principal: Principal, server_id: UUID
 ) -> tuple[ServerDetails, Operation]:
-    """Wish a server away. Its volumes and floating IPs are detached and stay; what is on its own disk is lost."""
+    """Wish a server away.
+
+    Its volumes, its floating IPs and the ports that were not made for it are detached and stay; what is on its own
+    disk is lost.
+    """
     server = await get_resource(session, Server, server_id, for_change=True)
     await release_server(session, principal.email, server_id)
+    await release_ports(session, principal, server_id)
     attachments = await session.scalars(
         select(VolumeAttachment).where(VolumeAttachment.server_id == server_id).order_by(VolumeAttachment.id)
     )
@@ -112,29 +130,7 @@ def _check_minimums(flavor: Flavor, image: Image) -> None:
         )
 
 
-async def _check_networks(session: TenantSession, network_ids: Sequence[UUID]) -> None:
-    """Lock the networks, in one order for all; raise NotFound, or NoAddresses for one without a subnet."""
-    networks = [await get_resource(session, Network, id_, for_change=True) for id_ in sorted(network_ids)]
-    statement = select(Subnet.network_id).where(
-        Subnet.network_id.in_(network_ids), Subnet.deletion_requested_at.is_(None)
-    )
-    with_subnet = set(await session.scalars(statement))
-    for network in networks:
-        if network.id not in with_subnet:
-            raise NoAddresses(f"Network {network.name} has no subnet. Add one first.")
-
-
-async def _check_groups(session: TenantSession, group_ids: Sequence[UUID] | None) -> list[UUID]:
-    """Lock the security groups and return their ids: those that are named, or the default group."""
-    if group_ids is None:
-        default = await session.scalar(select(SecurityGroup.id).where(SecurityGroup.is_default))
-        if default is None:
-            raise NoDefaultGroup("Your cloud is still being set up. Try again in a moment, or name a security group.")
-        group_ids = [default]
-    return [(await get_resource(session, SecurityGroup, id_, for_change=True)).id for id_ in sorted(group_ids)]
-
-
-async def _check_quotas(session: WriteSession, flavor: Flavor, *, ports: int) -> None:
+async def _check_quotas(session: WriteSession, flavor: Flavor) -> None:
     await check_quota(session, "servers", func.count(), Server, 1)
     for resource, column, wanted in (
         ("vcpus", Flavor.vcpus, flavor.vcpus),
@@ -142,4 +138,3 @@ async def _check_quotas(session: WriteSession, flavor: Flavor, *, ports: int) ->
     ):
         of_server = select(column).where(Flavor.id == Server.flavor_id).scalar_subquery()
         await check_quota(session, resource, func.sum(of_server), Server, wanted)
-    await check_quota(session, "ports", func.count(), ServerNetwork, ports)

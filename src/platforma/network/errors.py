@@ -23,6 +23,26 @@ class LeadsNowhere(Conflict):
     title = "The floating IP leads nowhere"
 
 
+class AddressTaken(Conflict):
+    type = "address-taken"
+    title = "Something else has this address"
+
+
+class IsThere(Conflict):
+    type = "on-this-network"
+    title = "The server is on this network already"
+
+
+class NoAddresses(Conflict):
+    type = "network-without-subnet"
+    title = "The network has no addresses to give"
+
+
+class NoDefaultGroup(Conflict):
+    type = "no-default-security-group"
+    title = "There is no default security group yet"
+
+
 class OutsideSubnets(Invalid):
     type = "outside-subnets"
     title = "The address is in none of the network's subnets"

@@ -138,5 +138,11 @@ async def delete_floating_ip(floating_ip_id: UUID, writing: Writes) -> Response:
 async def _targets(session: ReadSession) -> list[tuple[str, str]]:
     """Return the ports that no floating IP leads to, for a select."""
     ports, _cursor = await list_ports(session, PortQuery(limit=200))
-    free = [port for port in ports if port.floating_ip is None and port.server.deletion_requested_at is None]
+    free = [
+        port
+        for port in ports
+        if port.floating_ip is None
+        and port.port.deletion_requested_at is None
+        and (port.server is None or port.server.deletion_requested_at is None)
+    ]
     return sorted(((str(port.port.id), port.title) for port in free), key=lambda target: target[1])

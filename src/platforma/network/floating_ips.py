@@ -8,10 +8,10 @@ from sqlalchemy import func, select
 
 from platforma.api.lists import ResourceQuery, list_page, resource_filters
 from platforma.authentication.principals import Principal
-from platforma.compute.models import Server, ServerNetwork
+from platforma.compute.models import Server
 from platforma.database.tenant_session import ReadSession, TenantSession, WriteSession
 from platforma.network.errors import HasFloatingIp, InUse, LeadsNowhere, NoWayOutside
-from platforma.network.models import FloatingIp, Network, Router, Subnet
+from platforma.network.models import FloatingIp, Network, Port, Router, Subnet
 from platforma.network.ports import PortDetails, describe_ports, get_port
 from platforma.network.schemas import FloatingIpAttach, FloatingIpCreate, NameChange
 from platforma.network.service import apply_changes
@@ -54,7 +54,7 @@ async def describe_floating_ips(session: TenantSession, rows: Sequence[FloatingI
     ids = [row.port_id for row in rows if row.port_id is not None]
     by_id: dict[UUID, PortDetails] = {}
     if ids:
-        ports = await session.scalars(select(ServerNetwork).where(ServerNetwork.id.in_(ids)))
+        ports = await session.scalars(select(Port).where(Port.id.in_(ids)))
         by_id = {details.port.id: details for details in await describe_ports(session, list(ports))}
     return [FloatingIpDetails(row, by_id.get(row.port_id) if row.port_id else None) for row in rows]
 
@@ -116,8 +116,8 @@ async def delete_floating_ip(
 
 
 async def release_server(session: WriteSession, requested_by: str, server_id: UUID) -> None:
-    """Let the floating IPs of a server that is given up lead nowhere. They stay."""
-    ports = select(ServerNetwork.id).where(ServerNetwork.server_id == server_id)
+    """Let the floating IPs that lead to ports that go with a server lead nowhere. They stay."""
+    ports = select(Port.id).where(Port.server_id == server_id, Port.goes_with_server)
     statement = select(FloatingIp).where(FloatingIp.port_id.in_(ports)).order_by(FloatingIp.id).with_for_update()
     for row in (await session.scalars(statement)).all():
         row.port_id = None
@@ -133,7 +133,9 @@ async def _find_target(session: WriteSession, port_id: UUID, *, except_for: UUID
     """
     details = await get_port(session, port_id)
     network = await get_resource(session, Network, details.network.id, for_change=True)
-    await get_resource(session, Server, details.server.id, for_change=True)
+    if details.server is not None:
+        await get_resource(session, Server, details.server.id, for_change=True)
+    await get_resource(session, Port, port_id, for_change=True)
     present = details.floating_ip
     if present is not None and present.id != except_for:
         raise HasFloatingIp(f"Floating IP {present.name} leads to {details.title} already. Detach it first.")

@@ -1,4 +1,4 @@
-"""Networks with their subnets, routers, floating IPs, security groups with their rules."""
+"""Networks with their subnets, ports, routers, floating IPs, security groups with their rules."""
 
 from typing import ClassVar
 from uuid import UUID
@@ -60,13 +60,54 @@ class Subnet(Resource):
     dns_nameservers: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
 
 
+class Port(Resource):
+    """A place on a network, with addresses of its own: a server's, or free for one."""
+
+    __tablename__ = "ports"
+    __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+    __meter__ = None
+    __table_args__ = (
+        tenant_reference("network_id", "networks"),
+        tenant_reference("server_id", "servers", ondelete="CASCADE"),
+        UniqueConstraint("tenant_id", "server_id", "network_id"),
+        Index(None, "tenant_id", "network_id"),
+    )
+
+    network_id: Mapped[UUID]
+    server_id: Mapped[UUID | None]
+    goes_with_server: Mapped[bool] = mapped_column(server_default="false")
+    """Whether it was made for its server, and is deleted when the server has it no more."""
+    fixed_addresses: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    """The addresses that it shall have; of an IP version that none is of, what the cloud gives."""
+    addresses: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    """As last seen."""
+    allowed_addresses: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    """Addresses besides its own that may be sent from: single ones, or ranges in CIDR notation."""
+
+
+class PortSecurityGroup(TenantOwned):
+    """A security group on one port. A server's port that has none is in its server's groups."""
+
+    __tablename__ = "port_security_groups"
+    __grants__: ClassVar[Grants] = RESOURCE_GRANTS
+    __table_args__ = (
+        tenant_reference("port_id", "ports", ondelete="CASCADE"),
+        tenant_reference("security_group_id", "security_groups"),
+        UniqueConstraint("tenant_id", "port_id", "security_group_id"),
+        Index(None, "tenant_id", "security_group_id"),
+    )
+
+    port_id: Mapped[UUID]
+    security_group_id: Mapped[UUID]
+
+
 class FloatingIp(Resource):
-    """An address of the external network, which leads to a server's port or to nothing."""
+    """An address of the external network, which leads to a port or to nothing."""
 
     __tablename__ = "floating_ips"
     __grants__: ClassVar[Grants] = RESOURCE_GRANTS
     __meter__ = Meter("CASE WHEN r.cloud_id IS NOT NULL THEN 'floating_ip' END")
-    __table_args__ = (tenant_reference("port_id", "server_networks"), UniqueConstraint("tenant_id", "port_id"))
+    __table_args__ = (tenant_reference("port_id", "ports"), UniqueConstraint("tenant_id", "port_id"))
 
     port_id: Mapped[UUID | None]
     address: Mapped[str | None]

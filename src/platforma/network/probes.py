@@ -48,6 +48,11 @@ async def _port(party: Party) -> str | None:
     return str(ports[0]["id"]) if ports else None
 
 
+async def _free_port(party: Party) -> str | None:
+    body = {"name": f"port {party.mark}", "network_id": party.ids["network_id"]}
+    return await party.settle(await party.ask("POST", f"{_API}/ports", body=body))
+
+
 async def _floating_ip(party: Party) -> str | None:
     asked = await party.ask("POST", f"{_API}/floating-ips", body={"name": f"address {party.mark}"})
     id_ = await party.settle(asked)
@@ -63,6 +68,7 @@ BELONGINGS = (
     Belonging("subnet_id", _subnet, Layer.NETWORK, needs=("network_id",)),
     Belonging("router_id", _router, Layer.NETWORK),
     Belonging("security_group_id", _group, Layer.NETWORK, aliases=("remote_group_id",)),
+    Belonging("free_port_id", _free_port, Layer.NETWORK, needs=("network_id", "subnet_id")),
     Belonging("rule_id", _rule, Layer.NETWORK, needs=("security_group_id",)),
 )
 LATER_BELONGINGS = (
@@ -75,7 +81,7 @@ LATER_BELONGINGS = (
 async def _attack_walls(scene: Scene) -> AsyncIterator[Observation]:
     """Try each wall with what B has, and beside it the same with what A has, which has to work."""
     ids = {**scene.a.ids, **{f"their_{name}": id_ for name, id_ in scene.b.ids.items()}}
-    ids["own_address"] = await _own_address(scene.a)
+    ids |= await _port_place(scene.a)
     for wall in WALLS:
         if wall.path == "/servers":
             continue  # the matrix tries it, and a control would take a server's time
@@ -98,12 +104,13 @@ async def _attack_walls(scene: Scene) -> AsyncIterator[Observation]:
         yield Observation(wall.id, Outcome.HELD)
 
 
-async def _own_address(party: Party) -> str:
-    """Return an address in a subnet of the network of the canary's port; one that is in none if it has no port."""
+async def _port_place(party: Party) -> dict[str, str]:
+    """Return the network of the canary's port and an address in a subnet of it; what is nowhere if it has no port."""
     port = (await party.ask("GET", f"{_API}/ports/{party.ids.get('port_id', '-')}")).json()
     network = (await party.ask("GET", f"{_API}/networks/{port.get('network_id', '-')}")).json()
     subnets = network.get("subnets") or [{"cidr": "192.0.2.0/24"}]
-    return str(ipaddress.ip_network(subnets[0]["cidr"])[200])
+    address = str(ipaddress.ip_network(subnets[0]["cidr"])[200])
+    return {"own_address": address, "port_network_id": str(port.get("network_id", "-"))}
 
 
 def _is_past_the_wall(reply: Reply) -> bool:

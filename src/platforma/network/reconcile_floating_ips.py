@@ -9,9 +9,9 @@ from sqlalchemy import select
 from platforma.clouds.openstack.errors import CloudNotFound
 from platforma.clouds.openstack.protocol import NetworkCloud
 from platforma.clouds.openstack.resources import CloudId
-from platforma.compute.models import Server, ServerNetwork
 from platforma.database.tenant_session import TenantSession
-from platforma.network.models import FloatingIp, Router, Subnet
+from platforma.network.models import FloatingIp, Port, Router, Subnet
+from platforma.network.port_views import load_ports
 from platforma.operations.models import ResourceStatus
 from platforma.operations.reconciling import Reconciler, Step, again, done, failed, gone
 
@@ -21,7 +21,7 @@ class TargetView:
     """The port that a floating IP shall lead to. `failure` says why waiting for it would not help."""
 
     cloud_id: CloudId | None
-    server_name: str
+    title: str
     is_way_open: bool
     failure: str | None
 
@@ -64,8 +64,8 @@ class FloatingIpReconciler(Reconciler[FloatingIpView, NetworkCloud]):
         target = view.target
         if target is not None and target.cloud_id is None:
             if target.failure is not None:
-                return failed(f"Server {target.server_name} is in error: {target.failure}")
-            return again(1, f"Waiting for the port of server {target.server_name}", progress=60)
+                return failed(f"{target.title} is in error: {target.failure}")
+            return again(1, f"Waiting for {target.title}", progress=60)
         if target is not None and not target.is_way_open:
             return again(1, "Waiting for the router that leads outside", progress=70)
         try:
@@ -74,7 +74,7 @@ class FloatingIpReconciler(Reconciler[FloatingIpView, NetworkCloud]):
             if target is None:
                 raise
             return failed(
-                f"The cloud finds no way from outside to server {target.server_name}. Look whether its network's "
+                f"The cloud finds no way from outside to {target.title}. Look whether its network's "
                 "router is active, then try again."
             )
         if (seen.cloud_id, seen.address) != (view.cloud_id, view.address):
@@ -84,18 +84,12 @@ class FloatingIpReconciler(Reconciler[FloatingIpView, NetworkCloud]):
 
 
 async def _load_target(session: TenantSession, port_id: UUID) -> TargetView:
-    port, server = (
-        await session.execute(
-            select(ServerNetwork, Server)
-            .join(Server, Server.id == ServerNetwork.server_id)
-            .where(ServerNetwork.id == port_id)
-        )
-    ).one()
+    (port,) = await load_ports(session, Port.id == port_id)
     ways = (
         select(Subnet.id)
         .join(Router, Router.id == Subnet.attached_router_id)
         .where(
-            Subnet.network_id == port.network_id,
+            Subnet.network_id == select(Port.network_id).where(Port.id == port_id).scalar_subquery(),
             Subnet.ip_version == 4,
             Subnet.status == ResourceStatus.ACTIVE,
             Router.external_address.is_not(None),
@@ -103,7 +97,5 @@ async def _load_target(session: TenantSession, port_id: UUID) -> TargetView:
         .limit(1)
     )
     is_open = await session.scalar(ways) is not None
-    failure = None
-    if server.status == ResourceStatus.ERROR:
-        failure = server.status_reason or "It could not be made."
-    return TargetView(port.cloud_port_id, server.name, is_open, failure)
+    blocking = port.server if port.server is not None and port.goes_with_server else port.as_needed
+    return TargetView(port.cloud_id, blocking.what, is_open, blocking.failure)

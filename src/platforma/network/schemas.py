@@ -2,7 +2,7 @@
 
 import ipaddress
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -10,6 +10,8 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model
 from platforma.api.fields import Boolean, Description, Input, Integer, Name, Output, ShortDescription
 from platforma.api.lists import ListQuery
 from platforma.operations.schemas import ResourceOut
+
+Item = TypeVar("Item")
 
 
 def _cidr(text: str) -> str:
@@ -37,10 +39,10 @@ def _address(text: str) -> str:
         raise ValueError("This is no IP address.") from None
 
 
-def _distinct(addresses: list[str]) -> list[str]:
-    if len(set(addresses)) != len(addresses):
+def _distinct(items: list[Item]) -> list[Item]:
+    if len(set(items)) != len(items):
         raise ValueError("Name each only once.")
-    return addresses
+    return items
 
 
 _Text = StringConstraints(strip_whitespace=True, max_length=64)
@@ -153,28 +155,66 @@ class PortQuery(ListQuery):
     network_id: UUID | None = None
 
 
-class PortChange(Input):
-    """What a server may send from besides its own addresses."""
+_ALLOWED = "Addresses, or ranges in CIDR notation, that may be sent from besides: within the network's own subnets."
+AllowedAddresses = Annotated[list[Cidr], AfterValidator(_distinct), Field(max_length=20)]
+FixedAddresses = Annotated[
+    list[Address],
+    AfterValidator(_distinct),
+    Field(
+        max_length=8,
+        description="Addresses that it shall have, at most one of each subnet; of an IP version without one it gets "
+        "what is free.",
+    ),
+]
+GroupIds = Annotated[list[UUID], AfterValidator(_distinct), Field(min_length=1, max_length=10)]
 
-    allowed_addresses: Annotated[list[Cidr], AfterValidator(_distinct)] = Field(
-        max_length=20,
-        examples=[["10.9.0.100"]],
-        description="Addresses, or ranges in CIDR notation, within the network's own subnets.",
-    )
+
+class PortCreate(Input):
+    """A port that is free for a server. Without security groups it gets the default one."""
+
+    name: Name
+    description: Description = ""
+    network_id: UUID
+    fixed_addresses: FixedAddresses = Field(default_factory=list)
+    allowed_addresses: AllowedAddresses = Field(default_factory=list, description=_ALLOWED)
+    security_group_ids: GroupIds | None = None
 
 
-class PortOut(Output):
-    """Where a server is on a network. Port security is always on."""
+class PortChange(NameChange):
+    """What can be changed of a port. Security groups that are named here are on this port instead of its server's."""
 
-    id: UUID
+    model_config = ConfigDict(json_schema_extra={"examples": [{"allowed_addresses": ["10.9.0.100"]}]})
+
+    allowed_addresses: AllowedAddresses = Field(default=None, description=_ALLOWED)  # type: ignore[arg-type]
+    security_group_ids: GroupIds = Field(default=None)  # type: ignore[arg-type]
+
+
+class PortAttach(Input):
+    """The server that it shall be at."""
+
     server_id: UUID
-    server_name: str
+
+
+class InterfaceCreate(Input):
+    """A network for a server to be on, where it gets a port that goes with it."""
+
+    network_id: UUID
+    fixed_addresses: FixedAddresses = Field(default_factory=list)
+
+
+class PortOut(ResourceOut):
+    """A place on a network: a server's, or free. Port security is always on."""
+
+    server_id: UUID | None
+    server_name: str | None
     network_id: UUID
     network_name: str
-    addresses: list[str]
+    goes_with_server: bool = Field(description="Whether it was made for its server and goes with it.")
+    addresses: list[str] = Field(description="As last seen in the cloud.")
+    fixed_addresses: list[str] = Field(description="As chosen.")
     allowed_addresses: list[str]
+    security_group_ids: list[UUID]
     floating_ip_id: UUID | None
-    created_at: datetime
 
 
 class FloatingIpCreate(Input):

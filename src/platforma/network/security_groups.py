@@ -10,8 +10,8 @@ from platforma.authentication.principals import Principal
 from platforma.compute.models import Server, ServerSecurityGroup
 from platforma.database.tenant_session import ReadSession, TenantSession, WriteSession
 from platforma.kit.problems import NotFound
-from platforma.network.errors import DefaultGroup, RuleExists
-from platforma.network.models import SecurityGroup, SecurityGroupRule
+from platforma.network.errors import DefaultGroup, NoDefaultGroup, RuleExists
+from platforma.network.models import Port, PortSecurityGroup, SecurityGroup, SecurityGroupRule
 from platforma.network.schemas import NameChange, RuleCreate, RuleOut, SecurityGroupCreate, SecurityGroupOut
 from platforma.network.service import apply_changes, refuse_while_used
 from platforma.operations.models import Operation
@@ -116,7 +116,7 @@ async def delete_security_group(
 ) -> tuple[GroupWithRules, Operation]:
     """Wish a security group away with its rules.
 
-    Raises DefaultGroup for the default group, InUse while servers or the rules of other groups use it.
+    Raises DefaultGroup for the default group, InUse while servers, ports or the rules of other groups use it.
     """
     group = await get_resource(session, SecurityGroup, security_group_id, for_change=True)
     if group.is_default:
@@ -129,6 +129,14 @@ async def delete_security_group(
         .limit(5)
     )
     refuse_while_used(f"security group {group.name}", "servers", await session.scalars(servers))
+    ports = (
+        select(Port.name)
+        .join(PortSecurityGroup, PortSecurityGroup.port_id == Port.id)
+        .where(PortSecurityGroup.security_group_id == group.id)
+        .order_by(Port.name)
+        .limit(5)
+    )
+    refuse_while_used(f"security group {group.name}", "ports", await session.scalars(ports))
     others = (
         select(SecurityGroup.name)
         .join(SecurityGroupRule, SecurityGroupRule.security_group_id == SecurityGroup.id)
@@ -140,6 +148,20 @@ async def delete_security_group(
     refuse_while_used(f"security group {group.name}", "rules of security groups", await session.scalars(others))
     rules = (await rules_of(session, [group.id])).get(group.id, [])
     return (group, rules), await delete_resource(session, group, "security_group.delete", principal.email)
+
+
+async def choose_groups(session: WriteSession, group_ids: Sequence[UUID] | None) -> list[UUID]:
+    """Lock the security groups and return their ids: those that are named, or the default group.
+
+    Raises NotFound, or NoDefaultGroup while the tenant has none.
+    """
+    if group_ids is None:
+        default = await session.scalar(select(SecurityGroup.id).where(SecurityGroup.is_default))
+        if default is None:
+            raise NoDefaultGroup("Your cloud is still being set up. Try again in a moment, or name a security group.")
+        group_ids = [default]
+    await _lock_groups(session, group_ids)
+    return sorted(group_ids)
 
 
 async def add_rule(

@@ -17,11 +17,11 @@ from platforma.api.lists import (
     resource_filters,
 )
 from platforma.authentication.principals import Principal
-from platforma.compute.models import Server, ServerNetwork
+from platforma.compute.models import Server
 from platforma.database.tenant_session import ReadSession, TenantSession, WriteSession
 from platforma.kit.problems import Conflict, Invalid, NotFound
 from platforma.network.errors import InUse, Overlap
-from platforma.network.models import FloatingIp, Network, Router, Subnet
+from platforma.network.models import FloatingIp, Network, Port, Router, Subnet
 from platforma.network.schemas import (
     NameChange,
     NetworkCreate,
@@ -115,16 +115,9 @@ async def change_network(
 
 
 async def delete_network(session: WriteSession, principal: Principal, network_id: UUID) -> tuple[Network, Operation]:
-    """Wish a network away, with its subnets. Raises InUse while servers are on it."""
+    """Wish a network away, with its subnets. Raises InUse while servers or ports are on it."""
     network = await get_resource(session, Network, network_id, for_change=True)
-    statement = (
-        select(Server.name)
-        .join(ServerNetwork, ServerNetwork.server_id == Server.id)
-        .where(ServerNetwork.network_id == network_id)
-        .order_by(Server.name)
-        .limit(5)
-    )
-    refuse_while_used(f"network {network.name}", "servers", (await session.scalars(statement)).all())
+    refuse_while_on(f"network {network.name}", await _ports_with_servers(session, network_id))
     return network, await delete_resource(session, network, "network.delete", principal.email)
 
 
@@ -159,22 +152,18 @@ async def change_subnet(
 async def delete_subnet(
     session: WriteSession, principal: Principal, network_id: UUID, subnet_id: UUID
 ) -> tuple[Subnet, Operation]:
-    """Wish a subnet away. Raises InUse while servers have addresses in it, or may send from some."""
+    """Wish a subnet away. Raises InUse while servers or ports have addresses in it, or may send from some."""
     network, subnet = await _get_subnet(session, network_id, subnet_id)
-    statement = (
-        select(Server, ServerNetwork)
-        .join(ServerNetwork, ServerNetwork.server_id == Server.id)
-        .where(ServerNetwork.network_id == network_id)
-        .order_by(Server.name)
-    )
     addresses = ipaddress.ip_network(subnet.cidr)
     users = [
-        server.name
-        for server, port in (await session.execute(statement)).all()
-        if any(ipaddress.ip_address(item["address"]) in addresses for item in server.addresses)
-        or any(ipaddress.ip_network(allowed).overlaps(addresses) for allowed in port.allowed_addresses)
+        (port, server)
+        for port, server in await _ports_with_servers(session, network_id)
+        if any(
+            ipaddress.ip_network(each).overlaps(addresses)
+            for each in (*port.addresses, *port.fixed_addresses, *port.allowed_addresses)
+        )
     ]
-    refuse_while_used(f"subnet {subnet.name}", "servers", users[:5])
+    refuse_while_on(f"subnet {subnet.name}", users)
     subnet.deletion_requested_at = func.now()
     subnet.status = "deleting"
     await session.flush()
@@ -241,12 +230,29 @@ def refuse_while_used(what: str, kind: str, users: Iterable[str]) -> None:
         raise InUse(f"The {what} is used by the {kind} {', '.join(names)}. Delete or detach them first.")
 
 
+def refuse_while_on(what: str, users: Iterable[tuple[Port, Server | None]]) -> None:
+    """Raise InUse if there are ports with or without servers, naming them."""
+    found = list(users)
+    refuse_while_used(what, "servers", [server.name for _, server in found if server is not None][:5])
+    refuse_while_used(what, "ports", [port.name for port, server in found if server is None][:5])
+
+
+async def _ports_with_servers(session: TenantSession, network_id: UUID) -> list[tuple[Port, Server | None]]:
+    statement = (
+        select(Port, Server)
+        .join(Server, Server.id == Port.server_id, isouter=True)
+        .where(Port.network_id == network_id)
+        .order_by(Server.name, Port.name, Port.id)
+    )
+    return [(port, server) for port, server in (await session.execute(statement)).all()]
+
+
 async def _refuse_while_led_through(session: TenantSession, what: str, which: ColumnElement[bool]) -> None:
     """Raise InUse while floating IPs lead to servers through these subnets' routers."""
     statement = (
         select(FloatingIp.name)
-        .join(ServerNetwork, ServerNetwork.id == FloatingIp.port_id)
-        .join(Subnet, Subnet.network_id == ServerNetwork.network_id)
+        .join(Port, Port.id == FloatingIp.port_id)
+        .join(Subnet, Subnet.network_id == Port.network_id)
         .where(which, Subnet.router_id.is_not(None), Subnet.ip_version == 4)
         .distinct()
         .order_by(FloatingIp.name)

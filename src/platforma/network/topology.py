@@ -1,15 +1,16 @@
 """The tenant's topology: routers, networks, servers and volumes, and what of it is open to the internet."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import select
 
-from platforma.compute.models import Server, ServerNetwork, ServerSecurityGroup
+from platforma.compute.models import Server
 from platforma.database.tenant_session import ReadSession
-from platforma.network.models import FloatingIp, Network, Router, SecurityGroupRule, Subnet
+from platforma.network.models import FloatingIp, Network, Port, Router, SecurityGroupRule, Subnet
+from platforma.network.ports import groups_of_ports
 from platforma.portal.wording import service_words
 from platforma.storage.models import Volume, VolumeAttachment
 
@@ -75,30 +76,30 @@ async def survey_topology(session: ReadSession) -> Topology:
     servers = list(await session.scalars(select(Server).order_by(Server.name, Server.id)))
     shown = {server.id: server for server in servers[:MOST_SERVERS]}
     floating = list(await session.scalars(select(FloatingIp).order_by(FloatingIp.name, FloatingIp.id)))
-    rules = await _admitting_rules(session)
     volumes = await _volumes(session)
     at_server = {volume.id for attached in volumes.values() for volume in attached}
     outside = {router.id for router in routers if router.has_external_gateway}
     names: dict[UUID, list[tuple[UUID, str]]] = {}
-    ports = list(await session.scalars(select(ServerNetwork).order_by(ServerNetwork.id)))
+    ports = list(await session.scalars(select(Port).order_by(Port.id)))
     for port in ports:
-        names.setdefault(port.server_id, []).append((port.network_id, nodes[port.network_id].network.name))
+        if port.server_id is not None:
+            names.setdefault(port.server_id, []).append((port.network_id, nodes[port.network_id].network.name))
+    rules = await _admitting_rules(session, ports)
     by_port = {row.port_id: row for row in floating if row.port_id is not None}
     for port in ports:
-        server = shown.get(port.server_id)
+        server = shown.get(port.server_id) if port.server_id else None
         if server is None:
             continue
         network = nodes[port.network_id]
-        addresses = [item["address"] for item in server.addresses if item["network_id"] == str(port.network_id)]
         floating_ip = by_port.get(port.id)
         has_way_outside = bool(outside.intersection(network.router_ids))
         network.servers.append(
             ServerNode(
                 server,
-                addresses,
+                port.addresses,
                 floating_ip,
                 volumes.get(server.id, []),
-                _openings(rules.get(server.id, ()), addresses, floating_ip, has_way_outside=has_way_outside),
+                _openings(rules.get(port.id, ()), port.addresses, floating_ip, has_way_outside=has_way_outside),
                 [name for id_, name in names[server.id] if id_ != port.network_id],
             )
         )
@@ -115,18 +116,19 @@ async def survey_topology(session: ReadSession) -> Topology:
     )
 
 
-async def _admitting_rules(session: ReadSession) -> dict[UUID, list[SecurityGroupRule]]:
-    """Return, by server, the rules that admit traffic from addresses, not from groups."""
+async def _admitting_rules(session: ReadSession, ports: Sequence[Port]) -> dict[UUID, list[SecurityGroupRule]]:
+    """Return, by port, the rules that admit traffic from addresses, not from groups."""
     statement = (
-        select(ServerSecurityGroup.server_id, SecurityGroupRule)
-        .join(SecurityGroupRule, SecurityGroupRule.security_group_id == ServerSecurityGroup.security_group_id)
+        select(SecurityGroupRule)
         .where(SecurityGroupRule.direction == "ingress", SecurityGroupRule.remote_group_id.is_(None))
         .order_by(SecurityGroupRule.protocol, SecurityGroupRule.port_range_min, SecurityGroupRule.id)
     )
-    found: dict[UUID, list[SecurityGroupRule]] = {}
-    for server_id, rule in await session.execute(statement):
-        found.setdefault(server_id, []).append(rule)
-    return found
+    rules = list(await session.scalars(statement))
+    groups = await groups_of_ports(session, ports)
+    return {
+        port_id: [rule for rule in rules if rule.security_group_id in {group.id for group in found}]
+        for port_id, found in groups.items()
+    }
 
 
 async def _volumes(session: ReadSession) -> dict[UUID, list[Volume]]:

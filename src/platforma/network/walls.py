@@ -1,7 +1,7 @@
 """The walls of tenants' networks, and what is tried against each: requests of one tenant that would open a wall.
 
 Placeholders name what is attacked with: `{network_id}` is the attacker's own, `{their_network_id}` another tenant's,
-`{own_address}` an address in a subnet of the network of the attacker's `{port_id}`.
+`{own_address}` an address in a subnet of `{port_network_id}`, the network of the attacker's `{port_id}`.
 Each attack stands beside a control that differs in one fact and succeeds, so that no refusal is for another reason.
 """
 
@@ -29,7 +29,9 @@ class Wall:
     control: Mapping[str, Any]
 
 
-ALSO_PAST_THE_WALL = frozenset({"rule-exists", "has-floating-ip", "address-overlap", "no-way-outside"})
+ALSO_PAST_THE_WALL = frozenset(
+    {"rule-exists", "has-floating-ip", "address-overlap", "no-way-outside", "on-this-network", "address-taken"}
+)
 """Conflicts of a control with what is there already: for them what it names had to be found."""
 
 
@@ -44,6 +46,8 @@ def fill(value: Any, ids: Mapping[str, str]) -> Any:
 
 _PORT = "/ports/{port_id}"
 _ROUTER = "/routers/{router_id}"
+_NEW_PORT: Mapping[str, Any] = {"name": "p", "network_id": "{network_id}"}
+_AT: Mapping[str, Any] = {"name": "p", "network_id": "{port_network_id}", "fixed_addresses": ["{own_address}"]}
 _RULES = "/security-groups/{security_group_id}/rules"
 _SUBNET = {"cidr": "10.77.0.0/24"}
 _NETWORK: Mapping[str, Any] = {"name": "probe", "subnets": [_SUBNET]}
@@ -95,6 +99,66 @@ WALLS: tuple[Wall, ...] = (
         {"name": "p", "flavor_id": "{flavor_id}", "image_id": "{image_id}", "network_ids": ["{network_id}"]},
     ),
     Wall(
+        "interface on another's network",
+        "N03",
+        "put a server of one's own on another tenant's network",
+        "POST",
+        "/servers/{server_id}/interfaces",
+        {"network_id": "{their_network_id}"},
+        NEVER_EXISTED,
+        {"network_id": "{network_id}"},
+    ),
+    Wall(
+        "interface of another's server",
+        "N03",
+        "put another tenant's server on a network of one's own",
+        "POST",
+        "/servers/{their_server_id}/interfaces",
+        {"network_id": "{network_id}"},
+        NEVER_EXISTED,
+        {"network_id": "{network_id}"},
+    ),
+    Wall(
+        "port on another's network",
+        "N03",
+        "make a port on another tenant's network",
+        "POST",
+        "/ports",
+        {"name": "p", "network_id": "{their_network_id}"},
+        NEVER_EXISTED,
+        _NEW_PORT,
+    ),
+    Wall(
+        "another's port at one's server",
+        "N03",
+        "attach another tenant's port to a server of one's own",
+        "POST",
+        "/ports/{their_free_port_id}/attach",
+        {"server_id": "{server_id}"},
+        NEVER_EXISTED,
+        {"server_id": "{server_id}"},
+    ),
+    Wall(
+        "one's port at another's server",
+        "N03",
+        "attach a port of one's own to another tenant's server",
+        "POST",
+        "/ports/{free_port_id}/attach",
+        {"server_id": "{their_server_id}"},
+        NEVER_EXISTED,
+        {"server_id": "{server_id}"},
+    ),
+    Wall(
+        "another's group on one's port",
+        "N08",
+        "put another tenant's security group on a port of one's own",
+        "PATCH",
+        _PORT,
+        {"security_group_ids": ["{their_security_group_id}"]},
+        NEVER_EXISTED,
+        {"security_group_ids": ["{security_group_id}"]},
+    ),
+    Wall(
         "floating IP to another's port",
         "N03",
         "lead a floating IP to another tenant's server",
@@ -128,6 +192,10 @@ WALLS: tuple[Wall, ...] = (
     _value("N04", "send from every IPv6 address", _PORT, _ALLOWED, "PATCH", allowed_addresses=["::/0"]),
     _value("N04", "send from another network's range", _PORT, _ALLOWED, "PATCH", allowed_addresses=["10.99.0.0/24"]),
     _value("N04", "send from more than one's subnet", _PORT, _ALLOWED, "PATCH", allowed_addresses=["10.6.0.0/15"]),
+    _value("N04", "have an address of nobody's", "/ports", _AT, fixed_addresses=["10.99.0.9"]),
+    _field("N04", "make a port without security", "POST", "/ports", _NEW_PORT, port_security_enabled=False),
+    _field("N04", "choose the MAC address", "POST", "/ports", _NEW_PORT, mac_address="fa:16:3e:00:00:01"),
+    _field("N04", "make a router's port", "POST", "/ports", _NEW_PORT, device_owner="network:router_gateway"),
     _field("N04", "switch port security off", "PATCH", _PORT, _ALLOWED, port_security_enabled=False),
     _field("N04", "take another MAC address", "PATCH", _PORT, _ALLOWED, mac_address="fa:16:3e:00:00:01"),
     _field("N04", "tell servers more by DHCP", "PATCH", _PORT, _ALLOWED, extra_dhcp_opts=[{"opt_name": "router"}]),

@@ -8,6 +8,7 @@ from platforma.kubernetes.reconcile_access import AccessReconciler
 from platforma.kubernetes.reconcile_kubeconfigs import KubeconfigReconciler
 from platforma.network.reconcile import NetworkReconciler, RouterReconciler
 from platforma.network.reconcile_floating_ips import FloatingIpReconciler
+from platforma.network.reconcile_ports import PortReconciler
 from platforma.network.reconcile_security_groups import SecurityGroupReconciler
 from platforma.operations.cloud_access import CloudAccess
 from platforma.operations.models import Plane
@@ -24,6 +25,7 @@ def reconcilers_of(plane: Plane, access: CloudAccess, assurance: Assurance = Ass
         RouterReconciler(),
         SecurityGroupReconciler(),
         FloatingIpReconciler(),
+        PortReconciler(),
         KeyPairReconciler(),
         ServerReconciler(),
         VolumeReconciler(assurance),

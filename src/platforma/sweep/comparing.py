@@ -59,11 +59,6 @@ def _objects(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
         if wanted.cloud_id is not None and wanted.cloud_id not in present:
             evidence = {"kind": kind, "id": wanted.cloud_id}
             yield Drift(DriftKind.MISSING, wanted.cloud_id, wanted.title, evidence, wanted)
-    ports = {port.cloud_id for port in survey.ports}
-    for cloud_id, port in expected.ports.items():
-        if cloud_id not in ports:
-            evidence = {"kind": CloudKind.PORT, "id": cloud_id}
-            yield Drift(DriftKind.MISSING, cloud_id, f"port of {port.server.title}", evidence, port.server)
 
 
 def _rules(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
@@ -87,9 +82,8 @@ def _ports(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
         wanted = expected.ports.get(port.cloud_id)
         if wanted is None:
             continue  # it is unknown, or not recorded yet
-        subject = f"port of {wanted.server.title}"
         for kind, evidence in _of_port(port, wanted.group_cloud_ids, wanted.allowed_addresses):
-            yield Drift(kind, port.cloud_id, subject, {"port": port.cloud_id} | evidence, wanted.server)
+            yield Drift(kind, port.cloud_id, wanted.port.title, {"port": port.cloud_id} | evidence, wanted.port)
 
 
 def _of_port(

@@ -8,10 +8,10 @@ from sqlalchemy import select
 
 from platforma.clouds.openstack.resources import CloudId, CloudKind, RuleSpec, cloud_name
 from platforma.clouds.openstack.rules import Traffic, wanted_traffic
-from platforma.compute.models import ServerNetwork, ServerSecurityGroup
 from platforma.database.tables import tenant_tables
 from platforma.database.tenant_session import TenantSession
-from platforma.network.models import FloatingIp, Router, SecurityGroup, SecurityGroupRule, Subnet
+from platforma.network.models import FloatingIp, Port, Router, SecurityGroup, SecurityGroupRule, Subnet
+from platforma.network.ports import groups_of_ports
 from platforma.operations.models import Operation, OperationStatus, Plane, Resource, ResourceStatus
 from platforma.operations.service import resource_kind
 from platforma.storage.models import Snapshot
@@ -37,9 +37,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class WantedPort:
-    """A server's port."""
+    """A port."""
 
-    server: Wanted
+    port: Wanted
     group_cloud_ids: frozenset[CloudId]
     allowed_addresses: frozenset[str]
 
@@ -84,8 +84,8 @@ async def load_expected(session: TenantSession) -> Expected:
     for router in await session.scalars(select(Router).where(Router.cloud_id.is_not(None))):
         expected.gateways[router.cloud_id or ""] = router.has_external_gateway
     rows = await session.execute(
-        select(FloatingIp.cloud_id, ServerNetwork.cloud_port_id)
-        .join(ServerNetwork, ServerNetwork.id == FloatingIp.port_id, isouter=True)
+        select(FloatingIp.cloud_id, Port.cloud_id)
+        .join(Port, Port.id == FloatingIp.port_id, isouter=True)
         .where(FloatingIp.cloud_id.is_not(None))
     )
     expected.targets = {cloud_id: port for cloud_id, port in rows.all() if cloud_id is not None}
@@ -103,6 +103,8 @@ async def _add_resources(session: TenantSession, expected: Expected, model: type
         owner = row.id
         if isinstance(row, Subnet):
             owner = expected.networks[row.id] = row.network_id
+        if isinstance(row, Port):
+            owner = row.server_id or row.id
         is_settled = (
             row.status == ResourceStatus.ACTIVE and row.deletion_requested_at is None and not {row.id, owner} & busy
         )
@@ -130,18 +132,11 @@ async def _add_rules(session: TenantSession, expected: Expected, by_id: Mapping[
 
 
 async def _add_ports(session: TenantSession, expected: Expected, by_id: Mapping[UUID, Wanted]) -> None:
-    groups: dict[UUID, set[CloudId]] = {}
-    rows = await session.execute(
-        select(ServerSecurityGroup.server_id, SecurityGroup.cloud_id).join(
-            SecurityGroup, SecurityGroup.id == ServerSecurityGroup.security_group_id
+    ports = list(await session.scalars(select(Port).where(Port.cloud_id.is_not(None))))
+    groups = await groups_of_ports(session, ports)
+    for port in ports:
+        expected.ports[port.cloud_id or ""] = WantedPort(
+            by_id[port.id],
+            frozenset(group.cloud_id or "" for group in groups[port.id]),
+            frozenset(port.allowed_addresses),
         )
-    )
-    for server_id, cloud_id in rows:
-        groups.setdefault(server_id, set()).add(cloud_id or "")
-    for port in await session.scalars(select(ServerNetwork)):
-        expected.names.add(cloud_name(port.id))
-        if port.cloud_port_id is not None:
-            expected.cloud_ids.add(port.cloud_port_id)
-            expected.ports[port.cloud_port_id] = WantedPort(
-                by_id[port.server_id], frozenset(groups.get(port.server_id, ())), frozenset(port.allowed_addresses)
-            )

@@ -2,16 +2,16 @@
 
 from sqlalchemy import Select, func, select
 
-from platforma.compute.models import Flavor, KeyPair, Server, ServerNetwork
+from platforma.compute.models import Flavor, KeyPair, Server
 from platforma.database.tenant_session import ReadSession
 from platforma.kubernetes.models import Kubeconfig, Namespace, Opening
-from platforma.network.models import FloatingIp, Network, Router, SecurityGroup, SecurityGroupRule, Subnet
+from platforma.network.models import FloatingIp, Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet
 from platforma.storage.models import Volume
 from platforma.tenants.quotas import DEFAULT_QUOTAS
 
 _COUNTED = {
     "servers": Server,
-    "ports": ServerNetwork,
+    "ports": Port,
     "key_pairs": KeyPair,
     "volumes": Volume,
     "networks": Network,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from platforma.clouds.openstack.errors import CloudNotFound
+from platforma.clouds.openstack.errors import CloudConflict, CloudNotFound
 from platforma.clouds.openstack.kinds import KEY_PAIRS, PORTS, SERVERS, required
 from platforma.clouds.openstack.ownership import ProjectPart
 from platforma.clouds.openstack.resources import (
@@ -107,6 +107,26 @@ class ComputePart(ProjectPart):
         self._read(SERVERS, cloud_id)
         answer = self._connection.compute.get_server_console_output(cloud_id, length=lines)
         return str(required(answer.get("output"), "output"))
+
+    @at_border
+    def attach_port(self, server_cloud_id: CloudId, port_cloud_id: CloudId) -> None:
+        self._read(SERVERS, server_cloud_id)
+        port = self._read(PORTS, port_cloud_id)
+        if port.device_id and port.device_id != server_cloud_id:
+            raise CloudConflict("The port is at another server.")
+        if not port.device_id:
+            self._connection.compute.create_server_interface(server_cloud_id, port_id=port_cloud_id)
+
+    @at_border
+    def detach_port(self, server_cloud_id: CloudId, port_cloud_id: CloudId) -> None:
+        if self._read(PORTS, port_cloud_id).device_id != server_cloud_id:
+            return
+        try:
+            self._read(SERVERS, server_cloud_id)
+        except CloudNotFound:  # it went without letting go
+            self._connection.network.update_port(port_cloud_id, device_id="", device_owner="")
+        else:
+            self._connection.compute.delete_server_interface(port_cloud_id, server=server_cloud_id)
 
     @at_border
     def delete_server(self, reference: Reference) -> bool:

@@ -119,12 +119,17 @@ class SecurityCloud(Protocol):
         network_cloud_id: CloudId,
         security_group_cloud_ids: Sequence[CloudId],
         allowed_addresses: Sequence[str] = (),
+        fixed_addresses: Sequence[str] = (),
     ) -> CloudPort:
         """Have a port with exactly these groups, its security on.
 
-        It may send from `allowed_addresses` besides its own, which are addresses or ranges: raises CloudRefused
-        unless they lie within the network's own subnets.
+        It may send from `allowed_addresses` besides its own, which are addresses or ranges. It has `fixed_addresses`;
+        of an IP version that none of them is of it gets what the cloud gives, and all of that if there is none. Raises
+        CloudRefused unless all of these lie within the network's own subnets, and for an address that is taken.
         """
+
+    def get_port(self, cloud_id: CloudId) -> CloudPort:
+        """Return the port; raises CloudNotFound."""
 
     def delete_port(self, reference: Reference) -> bool:
         """Delete a port."""
@@ -172,6 +177,16 @@ class ComputeCloud(Protocol):
 
     def console_output(self, cloud_id: CloudId, *, lines: int) -> str:
         """Return the last lines that the server wrote to its console."""
+
+    def attach_port(self, server_cloud_id: CloudId, port_cloud_id: CloudId) -> None:
+        """Put the port at the server, unless it is there.
+
+        Raises CloudNotFound unless both are the project's own, CloudConflict while the port is at another server or
+        the server is in transition.
+        """
+
+    def detach_port(self, server_cloud_id: CloudId, port_cloud_id: CloudId) -> None:
+        """Ask for the port to be taken from the server, if it is there. It stays, without a server."""
 
     def delete_server(self, reference: Reference) -> bool:
         """Delete a server, by force if it is in error."""

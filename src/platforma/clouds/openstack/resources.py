@@ -160,10 +160,13 @@ class FixedAddress:
 
 @dataclass(frozen=True, slots=True)
 class CloudPort:
+    """`server_cloud_id` is what it is at, None if it is free."""
+
     cloud_id: CloudId
     mac: str
     fixed_ips: tuple[FixedAddress, ...]
     status: str
+    server_cloud_id: CloudId | None
 
 
 @dataclass(frozen=True, slots=True)

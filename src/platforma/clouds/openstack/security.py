@@ -1,7 +1,7 @@
 """Security groups with their rules, and ports, of the tenant's project."""
 
 from collections.abc import Sequence
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 from uuid import UUID
 
@@ -60,19 +60,27 @@ class SecurityPart(ProjectPart):
         network_cloud_id: CloudId,
         security_group_cloud_ids: Sequence[CloudId],
         allowed_addresses: Sequence[str] = (),
+        fixed_addresses: Sequence[str] = (),
     ) -> CloudPort:
-        if allowed_addresses:
-            self._require_within(network_cloud_id, allowed_addresses)
+        subnets = self._subnets_on(network_cloud_id) if allowed_addresses or fixed_addresses else []
+        for address in allowed_addresses:
+            _subnet_of(address, subnets)
+        fixed_ips = _fixed_ips(fixed_addresses, subnets)
         groups = sorted(set(security_group_cloud_ids))
         item = self._find(PORTS, id_)
         if item is None:
             self._read(NETWORKS, network_cloud_id)
             self._require_own(SECURITY_GROUPS, groups)
+            chosen = {"fixed_ips": fixed_ips} if fixed_ips else {}
             made = self._connection.network.create_port(
-                name=cloud_name(id_), network_id=network_cloud_id, security_group_ids=groups
+                name=cloud_name(id_), network_id=network_cloud_id, security_group_ids=groups, **chosen
             )
             item = self._accept(PORTS, made)
         changes: dict[str, Any] = {}
+        if not {str(ip_address(each)) for each in fixed_addresses} <= {
+            each["ip_address"] for each in item.fixed_ips or []
+        }:
+            changes["fixed_ips"] = fixed_ips
         if item.is_port_security_enabled is False:
             changes["is_port_security_enabled"] = True
         if sorted(map(_range, pairs_of(item))) != sorted(map(_range, allowed_addresses)):
@@ -86,28 +94,19 @@ class SecurityPart(ProjectPart):
             self._require_own(SECURITY_GROUPS, groups)
             changes["security_group_ids"] = groups
             item = self._connection.network.update_port(item.id, **changes)
-        self._accept(PORTS, item)
-        return CloudPort(
-            cloud_id=required(item.id, "id"),
-            mac=required(item.mac_address, "hardware address"),
-            fixed_ips=tuple(
-                FixedAddress(subnet_cloud_id=each["subnet_id"], address=each["ip_address"])
-                for each in item.fixed_ips or []
-            ),
-            status=required(item.status, "status"),
-        )
+        return _port(self._accept(PORTS, item))
+
+    @at_border
+    def get_port(self, cloud_id: CloudId) -> CloudPort:
+        return _port(self._read(PORTS, cloud_id))
 
     @at_border
     def delete_port(self, reference: Reference) -> bool:
         return self._delete(PORTS, reference)
 
-    def _require_within(self, network_cloud_id: CloudId, addresses: Sequence[str]) -> None:
-        """Raise CloudRefused unless all addresses lie within subnets that the project has on this network."""
-        subnets = [ip_network(each.cidr) for each in self._list(SUBNETS) if each.network_id == network_cloud_id]
-        for address in addresses:
-            wanted = ip_network(address)
-            if not any(wanted.version == own.version and wanted.subnet_of(own) for own in subnets):  # type: ignore[arg-type]
-                raise CloudRefused(f"{address} is in none of the network's subnets.")
+    def _subnets_on(self, network_cloud_id: CloudId) -> list[Any]:
+        """Return the subnets that the project has on this network."""
+        return [each for each in self._list(SUBNETS) if each.network_id == network_cloud_id]
 
     def _converge(self, group: Any, rules: Sequence[RuleSpec]) -> dict[UUID, CloudId]:
         """Delete the rules that are not wanted, then add those that are missing, in one request for all."""
@@ -126,6 +125,41 @@ class SecurityPart(ProjectPart):
         if set(present) != set(wanted):
             raise CloudAnswerInvalid("The rules that it made are not those that were asked for.")
         return {rule.id: present[wanted_traffic(rule)] for rule in rules}
+
+
+def _port(item: Any) -> CloudPort:
+    return CloudPort(
+        cloud_id=required(item.id, "id"),
+        mac=required(item.mac_address, "hardware address"),
+        fixed_ips=tuple(
+            FixedAddress(subnet_cloud_id=each["subnet_id"], address=each["ip_address"]) for each in item.fixed_ips or []
+        ),
+        status=required(item.status, "status"),
+        server_cloud_id=item.device_id or None,
+    )
+
+
+def _subnet_of(address: str, subnets: Sequence[Any]) -> Any:
+    """Return the subnet that an address or range lies in; raises CloudRefused if there is none."""
+    wanted = ip_network(address)
+    for subnet in subnets:
+        own = ip_network(subnet.cidr)
+        if wanted.version == own.version and wanted.subnet_of(own):  # type: ignore[arg-type]
+            return subnet
+    raise CloudRefused(f"{address} is in none of the network's subnets.")
+
+
+def _fixed_ips(addresses: Sequence[str], subnets: Sequence[Any]) -> list[dict[str, str]]:
+    """Return the addresses as Neutron is asked for them, and a subnet of each IP version that none is of."""
+    if not addresses:
+        return []
+    chosen = [{"subnet_id": _subnet_of(each, subnets).id, "ip_address": str(ip_address(each))} for each in addresses]
+    versions = {ip_address(each).version for each in addresses}
+    for subnet in sorted(subnets, key=lambda each: (each.created_at or "", each.id)):
+        if subnet.ip_version not in versions:
+            versions.add(subnet.ip_version)
+            chosen.append({"subnet_id": subnet.id})
+    return chosen
 
 
 def pairs_of(port: Any) -> list[str]:

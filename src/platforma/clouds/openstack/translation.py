@@ -36,7 +36,13 @@ _REASON_LENGTH = 300
 _POLICY = re.compile(r"policy doesn't allow|disallowed by policy", re.IGNORECASE)
 _QUOTA = re.compile(r"quota|maximum number of .*\bexceed|larger than maximum allowed limit", re.IGNORECASE)
 _TRANSITION = re.compile(r"^invalid volume\b.*\bstatus must|\bvolume .*status must be|Currently in '", re.IGNORECASE)
-_PERMANENT_CONFLICTS = {"GatewayConflictWithAllocationPools", "SecurityGroupConflict", "InvalidQuotaValue"}
+_PERMANENT_CONFLICTS = {
+    "GatewayConflictWithAllocationPools",
+    "SecurityGroupConflict",
+    "InvalidQuotaValue",
+    "IpAddressAlreadyAllocated",
+    "IpAddressInUse",
+}
 """Neutron's 409 for what contradicts itself, and not for what is busy."""
 _CONFIDENTIAL = (
     re.compile(r"\b\w+://\S+"),

@@ -113,10 +113,31 @@ class FakeComputePart(FakeProjectPart):
         return "\n".join([f"{server.attributes['hostname']} line {number}" for number in range(lines)][-lines:])
 
     @cloud_call
+    def attach_port(self, server_cloud_id: CloudId, port_cloud_id: CloudId) -> None:
+        server = self._get(CloudKind.SERVER, server_cloud_id)
+        port = self._get(CloudKind.PORT, port_cloud_id)
+        refuse_if(port.attributes["server"] not in (None, server_cloud_id), "The port is at another server.")
+        if port.attributes["server"] is None:
+            refuse_if(server.next_status is not None, "The instance is in transition.")
+            port.attributes["server"] = server_cloud_id
+            port.status = "ACTIVE"
+
+    @cloud_call
+    def detach_port(self, server_cloud_id: CloudId, port_cloud_id: CloudId) -> None:
+        port = self._get(CloudKind.PORT, port_cloud_id)
+        if port.attributes["server"] == server_cloud_id:
+            port.attributes["server"] = None
+            port.status = "DOWN"
+
+    @cloud_call
     def delete_server(self, reference: Reference) -> bool:
         def delete(server: FakeObject) -> None:
             if server.next_status != "":
                 server.attributes["task_state"] = "deleting"
+                for port in self._list(CloudKind.PORT):
+                    if port.attributes.get("server") == server.cloud_id:
+                        port.attributes["server"] = None
+                        port.status = "DOWN"
                 for volume in self._list(CloudKind.VOLUME):
                     if any(each.server_cloud_id == server.cloud_id for each in volume.attributes["attachments"]):
                         volume.attributes["attachments"] = []
@@ -137,7 +158,7 @@ class FakeComputePart(FakeProjectPart):
         status = str(item.status)
         addresses = []
         for port in self._list(CloudKind.PORT):
-            if port.cloud_id in item.attributes["ports"]:
+            if port.attributes.get("server") == item.cloud_id:
                 network = self.state.objects[port.attributes["network"]]
                 for fixed in port.attributes["fixed_ips"]:
                     version = 6 if ":" in fixed.address else 4

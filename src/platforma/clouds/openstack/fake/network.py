@@ -217,23 +217,28 @@ class FakeSecurityPart(FakeProjectPart):
         network_cloud_id: CloudId,
         security_group_cloud_ids: Sequence[CloudId],
         allowed_addresses: Sequence[str] = (),
+        fixed_addresses: Sequence[str] = (),
     ) -> CloudPort:
         network = self._get(CloudKind.NETWORK, network_cloud_id)
-        self._refuse_outside(network, allowed_addresses)
+        for address in (*allowed_addresses, *fixed_addresses):
+            self._subnet_of(network, address)
         for group in security_group_cloud_ids:
             self._get(CloudKind.SECURITY_GROUP, group)
         item, is_new = self._ensure(CloudKind.PORT, id_, status="DOWN", network=network.cloud_id, fixed_ips=[])
         if is_new:
-            item.attributes["fixed_ips"] = self._allocate(network)
+            item.attributes["server"] = None
+        if is_new or not set(fixed_addresses) <= {each.address for each in item.attributes["fixed_ips"]}:
+            self._refuse_taken(network, item, fixed_addresses)
+            item.attributes["fixed_ips"] = self._allocate(network, fixed_addresses)
+        if is_new:
             item.attributes["mac"] = f"fa:16:3e:{int(item.cloud_id[:2], 16):02x}:{len(self.state.objects) % 256:02x}:01"
         item.attributes["groups"] = set(security_group_cloud_ids)
         item.attributes |= {"allowed": list(allowed_addresses), "secured": True, "dhcp_options": ()}
-        return CloudPort(
-            cloud_id=item.cloud_id,
-            mac=item.attributes["mac"],
-            fixed_ips=tuple(item.attributes["fixed_ips"]),
-            status=str(item.status),
-        )
+        return _port(item)
+
+    @cloud_call
+    def get_port(self, cloud_id: CloudId) -> CloudPort:
+        return _port(self._get(CloudKind.PORT, cloud_id))
 
     @cloud_call
     def delete_port(self, reference: Reference) -> bool:
@@ -245,25 +250,60 @@ class FakeSecurityPart(FakeProjectPart):
 
         return self._delete(CloudKind.PORT, reference, delete)
 
-    def _refuse_outside(self, network: FakeObject, addresses: Sequence[str]) -> None:
-        subnets = [
-            ipaddress.ip_network(each.attributes["cidr"])
-            for each in self._list(CloudKind.SUBNET)
-            if each.attributes["network"] == network.cloud_id
-        ]
-        for address in addresses:
-            wanted = ipaddress.ip_network(address)
-            if not any(wanted.version == own.version and wanted.subnet_of(own) for own in subnets):  # type: ignore[arg-type]
-                raise CloudRefused(f"{address} is in none of the network's subnets.")
+    def _ports_of(self, network: FakeObject) -> list[FakeObject]:
+        return [each for each in self._list(CloudKind.PORT) if each.attributes["network"] == network.cloud_id]
 
-    def _allocate(self, network: FakeObject) -> list[FixedAddress]:
-        addresses = []
-        for subnet in self._list(CloudKind.SUBNET):
-            if subnet.attributes["network"] == network.cloud_id:
+    def _subnets_on(self, network: FakeObject) -> list[FakeObject]:
+        return [each for each in self._list(CloudKind.SUBNET) if each.attributes["network"] == network.cloud_id]
+
+    def _subnet_of(self, network: FakeObject, address: str) -> FakeObject:
+        """Return the subnet that an address or range lies in; raises CloudRefused if there is none."""
+        wanted = ipaddress.ip_network(address)
+        for subnet in self._subnets_on(network):
+            own = ipaddress.ip_network(subnet.attributes["cidr"])
+            if wanted.version == own.version and wanted.subnet_of(own):  # type: ignore[arg-type]
+                return subnet
+        raise CloudRefused(f"{address} is in none of the network's subnets.")
+
+    def _refuse_taken(self, network: FakeObject, port: FakeObject, addresses: Sequence[str]) -> None:
+        """Raise CloudRefused if another port of the network has one of these addresses. The port goes."""
+        taken = {
+            fixed.address
+            for other in self._ports_of(network)
+            if other is not port
+            for fixed in other.attributes["fixed_ips"]
+        }
+        for address in addresses:
+            if address in taken:
+                if not port.attributes["fixed_ips"]:
+                    self.state.remove(port)
+                raise CloudRefused(f"IP address {address} already allocated in subnet.")
+
+    def _allocate(self, network: FakeObject, chosen: Sequence[str] = ()) -> list[FixedAddress]:
+        """Return the chosen addresses, and one of each subnet of an IP version that none is of."""
+        addresses = [FixedAddress(self._subnet_of(network, each).cloud_id, each) for each in chosen]
+        versions = {":" in each for each in chosen}
+        taken = {each.address for port in self._ports_of(network) for each in port.attributes["fixed_ips"]}
+        for subnet in self._subnets_on(network):
+            if (":" in subnet.attributes["cidr"]) in versions:
+                continue
+            first = ipaddress.ip_network(subnet.attributes["cidr"]).network_address
+            while True:
                 subnet.attributes["used"] += 1
-                first = ipaddress.ip_network(subnet.attributes["cidr"]).network_address
                 address = str(first + subnet.attributes["used"])
                 if address == subnet.attributes["gateway"]:
                     raise CloudConflict("No more IP addresses available.")
-                addresses.append(FixedAddress(subnet_cloud_id=subnet.cloud_id, address=address))
+                if address not in taken:
+                    break
+            addresses.append(FixedAddress(subnet_cloud_id=subnet.cloud_id, address=address))
         return addresses
+
+
+def _port(item: FakeObject) -> CloudPort:
+    return CloudPort(
+        cloud_id=item.cloud_id,
+        mac=item.attributes["mac"],
+        fixed_ips=tuple(item.attributes["fixed_ips"]),
+        status=str(item.status),
+        server_cloud_id=item.attributes["server"],
+    )
