@@ -68,7 +68,8 @@ async def _wish_for_fifty(stage: Stage, member: SessionBinding) -> None:
         session.add_all([*routers, *networks, *groups, *volumes, *servers])
         await session.flush()
         for number, server in enumerate(servers):
-            session.add(Port(server_id=server.id, network_id=networks[number].id))
+            port = Port(name="", server_id=server.id, network_id=networks[number].id, goes_with_server=True)
+            session.add(port)
             session.add(ServerSecurityGroup(server_id=server.id, security_group_id=groups[number].id))
         for number, network in enumerate(networks):
             session.add(

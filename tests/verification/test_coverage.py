@@ -105,7 +105,7 @@ async def test_the_contract_for_machines() -> None:
     bypassed = Finding("walls", Layer.NETWORK, (), Observation("W1", Outcome.BYPASSED, "POST answers 200"))
     plain = measured(Verification(moment, moment, (held, bypassed)), [], ["public.tenants"]).plain()
     assert plain["started"] == plain["finished"] == "2026-11-23T00:00:00Z"
-    assert plain["coverage"] == {"routes": [0, 0], "tables": [1, 1], "cloud_resources": [0, 12]}
+    assert plain["coverage"] == {"routes": [0, 0], "tables": [1, 1], "cloud_resources": [0, 13]}
     assert plain["bypasses"] == 1
     assert plain["is_safe"] is False
     keys = {"id", "layer", "attack", "expected", "observed", "verdict"}
