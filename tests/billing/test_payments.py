@@ -247,6 +247,9 @@ async def test_dunning_reminds_holds_and_releases(shop: Shop) -> None:
     assert (refused.status_code, refused.json()["type"]) == (402, "urn:platforma:problem:payment-overdue")
     for path in ("/networks", "/invoices", f"/invoices/{invoice['id']}"):
         await shop.ask("GET", path, status=200)
+    await shop.ask("DELETE", f"/volumes/{new_id()}", status=404)  # past the hold: what costs can be deleted
+    page = await shop.plane.portal.get(f"http://{shop.a.host}/volumes/{new_id()}/delete", headers=headers)
+    assert page.status_code == 404
     await shop.add_card()
     assert (await shop.invoice())["status"] == "paid"
     assert (await shop.kinds()).count("reinstated") == 1

@@ -71,7 +71,7 @@ def may(permission: Permission) -> Any:
         try:
             async with database_of(request).read(binding):
                 principal = binding.require_principal()
-                principal.require(permission)
+                principal.require(permission, is_deletion=_deletes(request.method, request.scope["route"].path))
         except NotBoundError:
             raise NotSignedIn from None
         return principal
@@ -87,7 +87,7 @@ def may_read(permission: Permission) -> Any:
         try:
             async with database_of(request).read(binding) as session:
                 principal = binding.require_principal()
-                principal.require(permission)
+                principal.require(permission, is_deletion=_deletes(request.method, request.scope["route"].path))
                 yield Reading(principal, session)
         except NotBoundError:
             raise NotSignedIn from None
@@ -103,12 +103,17 @@ def may_write(permission: Permission) -> Any:
         try:
             async with database_of(request).write(binding) as session:
                 principal = binding.require_principal()
-                principal.require(permission)
+                principal.require(permission, is_deletion=_deletes(request.method, request.scope["route"].path))
                 yield Writing(principal, session)
         except NotBoundError:
             raise NotSignedIn from None
 
     return _guard(open_writing, permission)
+
+
+def _deletes(method: str, path: str) -> bool:
+    """Say whether a route makes less of what a tenant has: an API's DELETE, or a page that asks for one."""
+    return method == "DELETE" or path.endswith("/delete")
 
 
 def _guard(dependency: Callable[..., Any], permission: Permission) -> Any:
@@ -138,7 +143,8 @@ class TenantRoute(APIRoute):
         kwargs["responses"] = describe(*sorted(set(statuses))) | (kwargs.get("responses") or {})
         super().__init__(path, endpoint, **kwargs)
         permission = permission_of(self.dependant)
-        if permission is not None and permission not in ON_HOLD:
+        is_deletion = any(_deletes(method, path) for method in kwargs.get("methods") or ())
+        if permission is not None and permission not in ON_HOLD and not is_deletion:
             kwargs["responses"] = describe(402) | kwargs["responses"]
             self.responses = kwargs["responses"]
         if permission is None and not self.is_open:

@@ -73,7 +73,7 @@ PERMISSIONS: dict[Permission, frozenset[Role]] = {
 ON_HOLD: frozenset[Permission] = frozenset(
     permission for permission in Permission if not permission.value.endswith((":write", ":retry"))
 ) | {Permission.BILLING_WRITE, Permission.MEMBERS_WRITE}
-"""What members of a tenant may still do that has not paid: look, pay, and say who may pay."""
+"""What members of a tenant may still do that has not paid, besides deleting: look, pay, and say who may pay."""
 
 MANAGEABLE: dict[Role, frozenset[Role]] = {
     Role.OWNER: _EVERYBODY,

@@ -34,12 +34,15 @@ class Principal:
         """Say whether the member's role has a permission."""
         return allows(self.role, permission)
 
-    def require(self, permission: Permission) -> None:
-        """Raise Forbidden unless the member's role has a permission."""
+    def require(self, permission: Permission, *, is_deletion: bool = False) -> None:
+        """Raise Forbidden unless the member's role has a permission.
+
+        Members of a tenant that has not paid may still delete, as what they cannot delete goes on costing them.
+        """
         if not self.may(permission):
             raise Forbidden(f"Your role is {self.role}. Ask an owner or admin of {self.tenant_name}.")
-        if self.tenant_status == HELD and permission not in ON_HOLD:
-            raise PaymentOverdue("Nothing can be changed until the overdue invoices are paid. See Invoices.")
+        if self.tenant_status == HELD and permission not in ON_HOLD and not is_deletion:
+            raise PaymentOverdue("Until the overdue invoices are paid you can only delete. See Invoices.")
 
 
 @dataclass

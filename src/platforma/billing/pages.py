@@ -92,7 +92,7 @@ _EVENTS = {
     "payment_failed": "A payment failed.",
     "payment_requires_action": "Your bank wants a payment to be confirmed.",
     "reminder": "An invoice is overdue.",
-    "suspended": "Nothing can be changed until the overdue invoices are paid.",
+    "suspended": "Until the overdue invoices are paid you can only delete.",
     "reinstated": "Everything can be changed again.",
     "refund_failed": "A refund failed. Your provider looks after it.",
     "differs": "Stripe and your provider differ. Your provider looks after it.",
