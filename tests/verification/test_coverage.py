@@ -14,7 +14,7 @@ from platforma.verification.catalog import verify_catalog
 from platforma.verification.collection import NOBODYS, collect_belongings, collect_probes
 from platforma.verification.coverage import cover_tables
 from platforma.verification.findings import Finding, Verification
-from platforma.verification.live import address_of, find_strangers, measured
+from platforma.verification.live import address_of, find_strangers, measured, open_client
 from platforma.verification.party import HttpParty, PartyError
 from platforma.verification.timing import SIGNIFICANCE, sign_test
 from tests.database.server import TestDatabase
@@ -112,3 +112,18 @@ async def test_the_contract_for_machines() -> None:
     assert all(keys <= probe.keys() for probe in plain["probes"])
     assert [probe["verdict"] for probe in plain["probes"]] == ["held", "bypassed"]
     assert plain["probes"][1]["observed"] == "POST answers 200"
+
+
+async def test_the_client_keeps_no_cookies() -> None:
+    """Else what is asked as nobody would be asked as A, wherever the portal is reached over HTTPS."""
+    cookies: list[str | None] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        cookies.append(request.headers.get("cookie"))
+        return httpx2.Response(200, headers={"set-cookie": "__Host-platforma=secret; Path=/; Secure; HttpOnly"})
+
+    async with open_client("https://portal.test", httpx2.MockTransport(answer)) as client:
+        party = HttpParty(client, host="portal.test", mark="m", email="e", password="p", patience_seconds=1)
+        for _ in range(2):
+            await party.ask("GET", "/", session=None)
+    assert cookies == [None, None]

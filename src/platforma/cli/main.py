@@ -10,6 +10,7 @@ from platforma.api.server import server_config
 from platforma.cli import clusters, members, operators, portals, prices, sessions, sweeps, tenants
 from platforma.cli.console import Json, fail, run, settings, show
 from platforma.cli.doctor import doctor
+from platforma.cli.drill import drill
 from platforma.cli.verify import verify
 from platforma.database import migrate as migrations
 from platforma.database.engine import parse_url
@@ -31,6 +32,7 @@ app.add_typer(clusters.app, name="cluster")
 app.add_typer(sweeps.app, name="sweep")
 app.command()(doctor)
 app.command()(verify)
+app.command()(drill)
 
 
 @app.callback()

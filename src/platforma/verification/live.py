@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx2
@@ -55,9 +56,7 @@ async def verify_installation(
     canaries = await prepare_canaries(database, doer, name, report)
     base = target or address_of(settings, hosts.own)
     try:
-        async with httpx2.AsyncClient(
-            base_url=base, timeout=CALL_SECONDS, trust_env=False, transport=transport
-        ) as client:
+        async with open_client(base, transport) as client:
             a, b = [await enter(client, hosts.own, canaries[side], patience_seconds) for side in NAMES]
             strangers = find_strangers(operations, await _served(client, hosts.own))
             scene = Scene(a, b, hosts.other)
@@ -70,6 +69,14 @@ async def verify_installation(
         await rest_canaries(database, doer, canaries)
     tables, catalog = await asyncio.to_thread(verify_catalog, catalog_url)
     return measured(replace(found, findings=(*catalog, *confinement, *strangers, *found.findings)), operations, tables)
+
+
+def open_client(base: str, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
+    """Return a client that sends what it is told and nothing else: it keeps no cookies, or nobody would be somebody."""
+    forgetful = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    return httpx2.AsyncClient(
+        base_url=base, timeout=CALL_SECONDS, trust_env=False, transport=transport, cookies=forgetful
+    )
 
 
 async def choose_portal(database: Database) -> str:

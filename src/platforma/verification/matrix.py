@@ -26,6 +26,8 @@ IDENTITY_HEADERS = (
 )
 Remake = Callable[[str], Awaitable[None]]
 """Makes one thing of A's again."""
+_NOTHING = "00000000-0000-4000-8000-000000000000"
+"""For what belongs to the platform, where it has none."""
 _DESTRUCTIVE = {"GET": 0, "HEAD": 0, "PATCH": 1, "PUT": 1, "POST": 2, "DELETE": 3}
 
 
@@ -164,9 +166,9 @@ class Matrix:
         ids = {}
         for place in operation.required_places():
             name = self._names.of(place, operation)
-            if place not in foreign and name not in party.ids:
+            if place not in foreign and name not in party.ids and place.name not in self._names.nobodys:
                 raise UnknownPlaceError(f"A has nothing that is a {name}, for {place}.")
-            ids[place] = foreign.get(place) or party.ids[name]
+            ids[place] = foreign.get(place) or party.ids.get(name, _NOTHING)
         return prepare(operation, ids | foreign)
 
 
