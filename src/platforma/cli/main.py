@@ -7,7 +7,7 @@ import uvicorn
 
 from platforma import __version__
 from platforma.api.server import server_config
-from platforma.cli import clusters, members, operators, portals, prices, sessions, sweeps, tenants
+from platforma.cli import clusters, members, operators, portals, prices, reports, sessions, sweeps, tenants
 from platforma.cli.console import Json, fail, run, settings, show
 from platforma.cli.doctor import doctor
 from platforma.cli.drill import drill
@@ -30,6 +30,7 @@ app.add_typer(operators.app, name="operator")
 app.add_typer(prices.app, name="price")
 app.add_typer(clusters.app, name="cluster")
 app.add_typer(sweeps.app, name="sweep")
+app.add_typer(reports.app, name="report")
 app.command()(doctor)
 app.command()(verify)
 app.command()(drill)

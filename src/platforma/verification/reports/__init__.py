@@ -1,0 +1,1 @@
+"""Reports of verifications: signed, and for people, auditors' tools and build servers."""
