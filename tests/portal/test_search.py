@@ -34,6 +34,9 @@ async def test_by_id_and_by_address(portal: Portal) -> None:
     server_id = str(portal.furnished.ids["server_id"])
     assert [(each["kind"], each["id"]) for each in await _search(portal, server_id)] == [("server", server_id)]
     assert {each["kind"] for each in await _search(portal, "203.0.113.8", is_many=True)} == {"floating_ip"}
+    page = await portal.send("GET", portal.furnished, "/api/v1/ports", Role.OWNER, {"accept": "application/json"})
+    port = next(each for each in page.json()["items"] if each["addresses"])
+    assert port["id"] in [each["id"] for each in await _search(portal, port["addresses"][0])]
 
 
 @in_one_loop

@@ -7,7 +7,7 @@ from platforma.authentication.permissions import Permission
 from platforma.authentication.principals import Principal
 from platforma.compute.models import KeyPair, Server
 from platforma.kubernetes.models import Kubeconfig, Namespace
-from platforma.network.models import FloatingIp, Network, Router, SecurityGroup
+from platforma.network.models import FloatingIp, Network, Port, Router, SecurityGroup
 from platforma.operations.models import Resource
 from platforma.storage.models import Snapshot, Volume
 
@@ -26,7 +26,7 @@ class Kind:
     has_tile: bool = False
     needs_kubernetes: bool = False
     address: str | None = None
-    """The column with the address in the cloud by which members know it."""
+    """The column with the addresses by which members know it."""
 
 
 KINDS = (
@@ -54,6 +54,7 @@ KINDS = (
         "floating_ips",
         address="address",
     ),
+    Kind(Port, Permission.NETWORKS_READ, "Ports", "Port", "/ports", "plug", "ports", address="addresses"),
     Kind(
         SecurityGroup,
         Permission.SECURITY_GROUPS_READ,

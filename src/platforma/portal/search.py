@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, Text, cast, or_
 
 from platforma.api.fields import Output
 from platforma.api.lists import NamedQuery, list_page
@@ -69,7 +69,7 @@ async def search(session: ReadSession, principal: Principal, words: str) -> list
 def _is_meant(kind: Kind, words: str) -> ColumnElement[bool]:
     conditions = [kind.model.name.icontains(words, autoescape=True)]
     if kind.address is not None:
-        conditions.append(getattr(kind.model, kind.address).icontains(words, autoescape=True))
+        conditions.append(cast(getattr(kind.model, kind.address), Text).icontains(words, autoescape=True))
     with suppress(ValueError):
         conditions.append(kind.model.id == UUID(words))
     return or_(*conditions)
