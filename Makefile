@@ -1,13 +1,13 @@
 # make up     from a fresh machine to the running product   (PORT=8080, OPERATOR_PORT=8081)
 # make test   everything that the tests need, then every test
-.PHONY: up down clean test test-kubernetes check bench lock
+.PHONY: up down clean test test-kubernetes check bench lab lock
 
 PYTHON := .venv/bin/python
 PORT ?= 8080
 OPERATOR_PORT ?= 8081
 # Of pytest: there is always one that waits for something.
 PROCESSES ?= $(shell expr $$(nproc) + 1)
-CHECKED := src tests bench devcloud
+CHECKED := src tests bench devcloud lab
 
 up: .venv/.ready
 	@$(PYTHON) -m devcloud up --port $(PORT) --operator-port $(OPERATOR_PORT)
@@ -36,6 +36,10 @@ test-kubernetes: .venv/.ready
 
 bench: .venv/.ready
 	@$(PYTHON) -m bench
+
+# Frames between tenants on real network agents, on Debian 12 as root: docs/lab.md.
+lab: .venv/.ready
+	@$(PYTHON) -m lab
 
 # Resolves the newest versions that pyproject.toml admits. The lock files name no registry.
 lock:

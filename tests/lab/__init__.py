@@ -1,0 +1,1 @@
+"""Tests of the packet lab's parts that touch no wire."""
