@@ -1,12 +1,24 @@
 """Neutron's agents: one for the bridges of each hypervisor, and on the first those for routers and DHCP."""
 
+from pathlib import Path
+
 from lab.cloud import Cloud
 from lab.hypervisors import on_host
 from lab.layout import EXTERNAL_BRIDGE, HOSTS, PHYSICAL_NETWORK, Layout, controller_address, host_address
-from lab.processes import Background, wait_until
+from lab.processes import PATH, Background, wait_until
 from lab.services import queue_url, write_ini
 
 START_SECONDS = 240.0
+_EBTABLES = """#!/bin/sh
+# nftables' ebtables cannot delete a rule with --among-src ("Invalid argument"), and the agent tries again for ever.
+# Its chain holds nothing else but the last DROP: empty it instead. The agent adds the new rule at once.
+case " $* " in
+*" -D neutronMAC-"*" --among-src "*)
+    while [ "$1" != -D ]; do shift; done
+    /usr/sbin/ebtables -t nat --concurrent -F "$2" && exec /usr/sbin/ebtables -t nat --concurrent -A "$2" -j DROP ;;
+esac
+exec /usr/sbin/ebtables "$@"
+"""
 BRIDGES = "neutron-linuxbridge-agent"
 ROUTERS = "neutron-l3-agent"
 LEASES = "neutron-dhcp-agent"
@@ -33,10 +45,11 @@ def start(layout: Layout, background: Background) -> None:
         },
     )
     first = HOSTS[0]
+    own = {"PATH": f"{_own_programs(layout)}:{PATH}"}
     for host in HOSTS:
-        background.start(f"bridges-{host}", on_host(host, BRIDGES, "--config-file", files[host]))
-    for name, program, own in (("routers", ROUTERS, routers), ("leases", LEASES, leases)):
-        command = on_host(first, program, "--config-file", files[first], "--config-file", own)
+        background.start(f"bridges-{host}", on_host(host, BRIDGES, "--config-file", files[host]), own)
+    for name, program, file in (("routers", ROUTERS, routers), ("leases", LEASES, leases)):
+        command = on_host(first, program, "--config-file", files[first], "--config-file", file)
         background.start(f"{name}-{first}", command)
 
 
@@ -50,6 +63,15 @@ def wait(background: Background, cloud: Cloud) -> None:
         return wanted <= {(agent["binary"], agent["host"]) for agent in found if agent["alive"]}
 
     wait_until("all agents are alive", START_SECONDS, are_alive)
+
+
+def _own_programs(layout: Layout) -> Path:
+    directory = layout.runtime / "bin"
+    directory.mkdir()
+    program = directory / "ebtables"
+    program.write_text(_EBTABLES)
+    program.chmod(0o755)
+    return directory
 
 
 def _host_file(layout: Layout, host: str) -> str:

@@ -11,7 +11,7 @@ from platforma.database.embedded import EmbeddedPostgres
 from platforma.database.roles import DatabaseRole
 
 OPERATOR_EMAIL = "operator@lab.example"
-SWEEP_SECONDS = 5
+SWEEP_SECONDS = 10
 """How often the lab's tenants are swept; in production this is a setting too."""
 
 

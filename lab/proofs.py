@@ -28,7 +28,8 @@ def prove(lab: Lab, say: Callable[[str], None]) -> tuple[list[Measured], list[Kn
     add(acts.opened_and_closed(lab))
     add(acts.odd_rules(lab))
     add(acts.route_to_closed(lab))
-    add(acts.behind_our_back(lab))
+    for swept in acts.behind_our_back(lab):
+        add([swept])
     knocked = []
     for each in knock_out(lab):
         knocked.append(each)
