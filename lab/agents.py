@@ -5,7 +5,7 @@ from pathlib import Path
 from lab.cloud import Cloud
 from lab.hypervisors import on_host
 from lab.layout import EXTERNAL_BRIDGE, HOSTS, PHYSICAL_NETWORK, Layout, controller_address, host_address
-from lab.processes import PATH, Background, wait_until
+from lab.processes import Background, wait_until
 from lab.services import queue_url, write_ini
 
 START_SECONDS = 240.0
@@ -45,9 +45,9 @@ def start(layout: Layout, background: Background) -> None:
         },
     )
     first = HOSTS[0]
-    own = {"PATH": f"{_own_programs(layout)}:{PATH}"}
+    _write_ebtables()
     for host in HOSTS:
-        background.start(f"bridges-{host}", on_host(host, BRIDGES, "--config-file", files[host]), own)
+        background.start(f"bridges-{host}", on_host(host, BRIDGES, "--config-file", files[host]))
     for name, program, file in (("routers", ROUTERS, routers), ("leases", LEASES, leases)):
         command = on_host(first, program, "--config-file", files[first], "--config-file", file)
         background.start(f"{name}-{first}", command)
@@ -65,13 +65,12 @@ def wait(background: Background, cloud: Cloud) -> None:
     wait_until("all agents are alive", START_SECONDS, are_alive)
 
 
-def _own_programs(layout: Layout) -> Path:
-    directory = layout.runtime / "bin"
-    directory.mkdir()
-    program = directory / "ebtables"
+def _write_ebtables() -> None:
+    """Put it before Debian's, in the lab's overlay of /usr: sudo, by which the agents run it, looks there first."""
+    program = Path("/usr/local/sbin/ebtables")
+    program.parent.mkdir(parents=True, exist_ok=True)
     program.write_text(_EBTABLES)
     program.chmod(0o755)
-    return directory
 
 
 def _host_file(layout: Layout, host: str) -> str:

@@ -22,7 +22,21 @@ _END_SECONDS = 30.0
 def enclose(command: str, *arguments: str, has_network: bool) -> int:
     """Run a command of the lab in an enclosure and return how it ended. `has_network`: with the machine's own."""
     own = [] if has_network else ["--net", "--uts"]
-    full = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--ipc", *own, "--"]
+    # Whoever ends this process, even by SIGKILL, ends the enclosure.
+    full = [
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "--ipc",
+        *own,
+        "--",
+    ]
     inner = [sys.executable, "-m", "lab", command, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(full + inner, env=environment, cwd=REPOSITORY)

@@ -10,7 +10,7 @@ from lab.errors import LabError
 
 POLL_SECONDS = 0.2
 LOG_LINES = 15
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def clean_environment() -> dict[str, str]:
