@@ -1,6 +1,7 @@
 """The same walls at Platforma's API: what a tenant may not even ask for, each beside a control that is accepted."""
 
 from lab.run import Lab
+from lab.scene import Side
 from lab.verdicts import Count, Measured, Proof
 from platforma.network.walls import ALSO_PAST_THE_WALL, WALLS, fill
 
@@ -13,16 +14,22 @@ def ask(lab: Lab) -> list[Measured]:
     Counted are requests: those that were let through, of the attack and of its control.
     """
     a, b = lab.a, lab.b
+    free = {side.tenant.name: _free_port(side) for side in (a, b)}
     ids = {
-        "network_id": a.network["id"],
+        "network_id": _network(a, "default"),
         "router_id": a.router["id"],
+        "server_id": a.servers["a3"]["id"],
         "port_id": a.port_id("a3"),
+        "port_network_id": a.network["id"],
+        "free_port_id": free["A"],
         "security_group_id": a.groups["default"]["id"],
         "flavor_id": a.tenant.list("/flavors")[0]["id"],
         "image_id": a.tenant.list("/images")[0]["id"],
         "own_address": "10.10.0.253",
         "their_network_id": b.network["id"],
         "their_router_id": b.router["id"],
+        "their_server_id": b.servers["b1"]["id"],
+        "their_free_port_id": free["B"],
         "their_port_id": b.port_id("b1"),
         "their_security_group_id": b.groups["default"]["id"],
     }
@@ -46,3 +53,13 @@ def ask(lab: Lab) -> list[Measured]:
             )
         )
     return measured
+
+
+def _free_port(side: Side) -> str:
+    """Make a port of the member's own, at no server, and return its id."""
+    made = side.tenant.make("/ports", {"name": "free", "network_id": side.network["id"]})
+    return str(made["id"])
+
+
+def _network(side: Side, name: str) -> str:
+    return next(str(each["id"]) for each in side.tenant.list("/networks") if each["name"] == name)
