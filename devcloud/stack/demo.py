@@ -44,6 +44,16 @@ class DemoPortal:
         return f"http://{self.host}:{stack.port}"
 
 
+PRICES = {
+    "currency": "EUR",
+    "prices": [
+        {"item": "server.running", "label": "Server", "unit": "hour", "amount": "0.012"},
+        {"item": "server.stopped", "label": "Server, stopped", "unit": "hour", "amount": "0.002"},
+        {"item": "volume", "label": "Volume, per GiB", "unit": "month", "amount": "0.08"},
+        {"item": "floating_ip", "label": "Floating IP", "unit": "month", "amount": "3.60"},
+        {"item": "namespace.vcpu", "label": "Namespace, per vCPU", "unit": "hour", "amount": "0.009"},
+    ],
+}
 PORTALS = (
     DemoPortal("aurora", "Aurora Cloud", "#0f766e", "Northwind", "northwind.example"),
     DemoPortal("borealis", "Borealis Hosting", "#7c3aed", "Tailspin", "tailspin.example"),
@@ -107,6 +117,10 @@ def _make_portal(stack: Stack, portal: DemoPortal, report: Report) -> dict[str, 
     if portal.name not in {item["name"] for item in known}:
         arguments = (f"--title={portal.title}", f"--host={portal.host}", f"--color={portal.color}", "--json")
         commands.run(stack, "operator", "portal", "create", portal.name, *arguments)
+    if not json.loads(commands.run(stack, "operator", "price", "list", portal.name, "--json")):
+        book = stack.state / "settings" / f"{portal.name}.prices.json"
+        book.write_text(json.dumps(PRICES))
+        commands.run(stack, "operator", "price", "set", portal.name, str(book), "--reason=For the demo")
     tenants = json.loads(commands.run(stack, "operator", "tenant", "list", "--json"))
     here = {item["name"]: item["status"] for item in tenants if item["portal"] == portal.name}
     if here.get(portal.tenant) != "active":

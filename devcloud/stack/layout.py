@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from devcloud.openstack.ports import free_ports
 from devcloud.openstack.settings import write_private
 from platforma.database.roles import DatabaseRole
 from platforma.kit.crypto import new_key
@@ -47,6 +48,24 @@ class Stack:
         """Addresses and sign-ins of the demo."""
         return self.state / "demo.json"
 
+    @property
+    def stripe(self) -> Path:
+        """The local Stripe's state."""
+        return self.state / "stripe"
+
+    @property
+    def webhook_secret(self) -> Path:
+        """What the local Stripe signs its webhooks with."""
+        return self.stripe / "webhook-secret"
+
+    @property
+    def stripe_port(self) -> int:
+        """Where the local Stripe listens: a port that was free when it was first asked for."""
+        kept = self.stripe / "port"
+        if not kept.exists():
+            kept.write_text(str(free_ports(1)))
+        return int(kept.read_text())
+
     def settings(self, process: str) -> Path:
         """The settings file of one process."""
         return self.state / "settings" / f"{process}.env"
@@ -62,7 +81,7 @@ class Stack:
     def make(self) -> None:
         """Make the directories. PostgreSQL runs as another account when we are root, and must reach its own."""
         self.state.mkdir(parents=True, exist_ok=True)
-        for name in ("settings", "log", "run"):
+        for name in ("settings", "log", "run", "stripe"):
             (self.state / name).mkdir(mode=0o700, exist_ok=True)
 
     def secrets(self) -> dict[str, str]:

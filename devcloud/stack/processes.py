@@ -15,12 +15,15 @@ from devcloud.openstack.processes import spawn, started
 from devcloud.stack.layout import Stack
 
 COMMANDS = {
+    "stripe": ["{state}/stripe", "--port={stripe_port}", "--webhook=http://127.0.0.1:{port}/api/v1/webhooks/stripe"],
     "portal": ["serve", "--plane=portal", "--port={port}"],
     "operator": ["serve", "--plane=operator", "--port={operator_port}"],
     "worker": ["worker", "--plane=tenant"],
     "provisioner": ["worker", "--plane=platform"],
 }
 """What each process runs; each has a settings file of its own."""
+_MODULES = {"stripe": "devcloud.stripe"}
+"""Of those that are not `platforma`."""
 
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
@@ -33,7 +36,7 @@ def start(stack: Stack, process: str) -> None:
         return
     stop(stack, process)
     pid = spawn(
-        [sys.executable, "-m", "platforma", *_arguments(stack, process)],
+        [sys.executable, "-m", _MODULES.get(process, "platforma"), *_arguments(stack, process)],
         environment(stack, process),
         stack.log(process),
     )
@@ -74,7 +77,8 @@ def is_running(stack: Stack, process: str, *, as_asked: bool = False) -> bool:
 
 
 def _arguments(stack: Stack, process: str) -> list[str]:
-    return [part.format(port=stack.port, operator_port=stack.operator_port) for part in COMMANDS[process]]
+    ports = {"port": stack.port, "operator_port": stack.operator_port, "stripe_port": stack.stripe_port}
+    return [part.format(state=stack.state, **ports) for part in COMMANDS[process]]
 
 
 def wait_for_line(stack: Stack, process: str, line: str) -> None:
@@ -90,13 +94,13 @@ def wait_for_line(stack: Stack, process: str, line: str) -> None:
     raise StartError(f"{process} was not ready within {START_SECONDS:.0f} s:\n{tail(stack.log(process))}")
 
 
-def wait_for_answer(stack: Stack, process: str, port: int) -> None:
+def wait_for_answer(stack: Stack, process: str, port: int, path: str = "/api/v1/openapi.json") -> None:
     """Return when a process answers over HTTP; raises StartError with its last lines if it dies or does not."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if not is_running(stack, process):
             raise StartError(f"{process} died while starting:\n{tail(stack.log(process))}")
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/api/v1/openapi.json")
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}")
         try:
             urllib.request.urlopen(request, timeout=5).read()
         except urllib.error.HTTPError:

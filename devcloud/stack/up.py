@@ -1,5 +1,6 @@
 """From nothing to the running product, in the order in which the parts need each other."""
 
+import secrets
 import shutil
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 from devcloud import kubernetes, openstack
 from devcloud.openstack.credentials import Credentials
 from devcloud.stack import commands, demo, processes
-from devcloud.stack.layout import DATABASE, OPERATOR_HOST, Stack
+from devcloud.stack.layout import DATABASE, OPERATOR_HOST, Stack, write_private_text
 from platforma.database.embedded import EmbeddedPostgres
 from platforma.database.roles import DatabaseRole
 
@@ -42,6 +43,7 @@ def up(stack: Stack, report: Report) -> dict[str, Any]:
         _write_settings(stack, postgres)
         report("database: migrating")
         commands.run(stack, "owner", "migrate", "--create-roles")
+        _start_stripe(stack, report)
         _start_portals(stack, report)
         _start_workers(stack, cloud.result(), report)
     made = demo.make(stack, cluster.result(), report)
@@ -82,10 +84,25 @@ def _write_settings(stack: Stack, postgres: EmbeddedPostgres) -> None:
     addresses = {"PUBLIC_SCHEME": "http", "PUBLIC_PORT": str(stack.port), "OPERATOR_HOST": OPERATOR_HOST}
     every = {f"DATABASE__{role.short.upper()}": url(role) for role in DatabaseRole}
     stack.write_settings("owner", every | {"DATABASE__ADMINISTRATOR": postgres.administrator_url})
-    portal = {"DATABASE__PORTAL": url(DatabaseRole.PORTAL), "PEPPER": kept["pepper"]}
+    if not stack.webhook_secret.exists():
+        write_private_text(stack.webhook_secret, f"whsec_{secrets.token_urlsafe(24)}")
+    portal = {
+        "DATABASE__PORTAL": url(DatabaseRole.PORTAL),
+        "PEPPER": kept["pepper"],
+        "STRIPE__PUBLISHABLE_KEY": "pk_test_local",
+        "STRIPE__WEBHOOK_SECRETS": [stack.webhook_secret.read_text()],
+        "STRIPE__SCRIPT_URL": f"http://127.0.0.1:{stack.stripe_port}/js.stripe.com/v3/",
+    }
     stack.write_settings("portal", portal | addresses)
     operator = {"DATABASE__OPERATOR": url(DatabaseRole.OPERATOR), "PEPPER": kept["pepper"]}
     stack.write_settings("operator", operator | addresses)
+
+
+def _start_stripe(stack: Stack, report: Report) -> None:
+    report("stripe: starting the local one")
+    stack.write_settings("stripe", {})
+    processes.start(stack, "stripe")
+    processes.wait_for_answer(stack, "stripe", stack.stripe_port, "/js.stripe.com/v3/")
 
 
 def _start_portals(stack: Stack, report: Report) -> None:
@@ -107,7 +124,11 @@ def _start_workers(stack: Stack, cloud: Credentials, report: Report) -> None:
         "OPENSTACK__EXTERNAL_NETWORK": cloud.external_network,
         "ERASURE__LOCAL_DIRECTORY": cloud.volumes_directory,
     }
-    worker = {"DATABASE__WORKER": postgres.url(DatabaseRole.WORKER, DATABASE, kept["worker"])}
+    worker = {
+        "DATABASE__WORKER": postgres.url(DatabaseRole.WORKER, DATABASE, kept["worker"]),
+        "STRIPE__SECRET_KEY": "sk_test_local",
+        "STRIPE__BASE_ADDRESS": f"http://127.0.0.1:{stack.stripe_port}",
+    }
     provisioner = {
         "DATABASE__PROVISIONER": postgres.url(DatabaseRole.PROVISIONER, DATABASE, kept["provisioner"]),
         "OPENSTACK__ADMINISTRATOR_USERNAME": cloud.admin.username,

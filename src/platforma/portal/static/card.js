@@ -2,11 +2,16 @@
 "use strict";
 
 const form = document.getElementById("card-form");
-if (form) {
+function prepare(form) {
   const { key, secret, kind } = form.dataset;
-  const stripe = window.Stripe(key);
   const error = document.getElementById("card-error");
+  const stripe = typeof window.Stripe === "function" ? window.Stripe(key) : null;
   let card = null;
+  if (!stripe) {
+    error.textContent = "Stripe could not be reached from this browser, and without it no card can be used. Try again later.";
+    form.querySelector("button").disabled = true;
+    return;
+  }
   if (kind === "setup") {
     card = stripe.elements().create("card");
     card.mount("#card-element");
@@ -24,3 +29,4 @@ if (form) {
     }
   });
 }
+if (form) prepare(form);
