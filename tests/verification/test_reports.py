@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
-from platforma.cli.main import app
+from platforma.cli.reports import app
 from platforma.kit.probes import Layer
 from platforma.verification.reports.formats import to_html, to_junit, to_sarif
 from platforma.verification.reports.report import count_bypasses, make_report
@@ -125,7 +125,7 @@ def test_bypasses_are_counted_once_each_and_since_the_first() -> None:
 
 def test_the_commands(tmp_path: Path) -> None:
     def run(*words: str | Path) -> Any:
-        return CliRunner().invoke(app, ["report", *map(str, words)])
+        return CliRunner().invoke(app, [*map(str, words)])
 
     key, found, report = (tmp_path / name for name in ("key.pem", "found.json", "report.json"))
     found.write_text(json.dumps(verification(probe("held"))))
