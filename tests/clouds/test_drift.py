@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from devcloud.openstack.credentials import Credentials
 from platforma.clouds.openstack import (
     CloudId,
     CloudKind,
@@ -15,6 +16,7 @@ from platforma.clouds.openstack import (
     cloud_name,
 )
 from tests.clouds.stage import OpenStackStage, Tenant
+from tests.devcloud.openstack.clients import connect_admin
 
 
 @pytest.fixture
@@ -150,6 +152,25 @@ def test_ipv6_modes(cloud: ProjectCloud, back_door: Any, mode: Ipv6Mode) -> None
     )
     seen = back_door.network.get_subnet(subnet.cloud_id)
     assert (seen.ipv6_address_mode, seen.ipv6_ra_mode) == (mode, mode)
+
+
+def test_rules_of_another_project_are_the_administrators_to_delete(
+    openstack_stage: OpenStackStage, cloud: ProjectCloud, openstack_cloud: Credentials
+) -> None:
+    """They open the tenant's group, whose own credential sees them and cannot delete them."""
+    group = cloud.ensure_security_group(uuid4(), description="").cloud_id
+    rule = RuleSpec(uuid4(), "ingress", "IPv4", "tcp", 443, 443)
+    own = cloud.replace_rules(group, [rule])
+    with connect_admin(openstack_cloud) as admin:
+        added = admin.network.create_security_group_rule(
+            security_group_id=group, direction="ingress", ether_type="IPv4"
+        )
+    assert cloud.replace_rules(group, [rule]) == own
+    assert set(cloud.survey().rules[group]) == {added.id, *own.values()}
+    for _ in range(2):
+        openstack_stage.administration.delete_foreign_rules(openstack_stage.a.credential.project_id)
+        assert set(cloud.survey().rules[group]) == set(own.values())
+    assert cloud.replace_rules(group, []) == {}
 
 
 def test_a_survey_shows_what_somebody_changed(

@@ -26,6 +26,7 @@ _ACTIONS = {
     "tenant.onboard": "Onboarding",
     "tenant.offboard": "Offboarding",
     "tenant.change": "Change of quotas",
+    "tenant.evict": "Removal of others' rules",
 }
 
 

@@ -28,13 +28,18 @@ class Drift:
     """Of what to take away; None for a share."""
 
     @property
+    def is_settled(self) -> bool:
+        """Say whether nothing is being done about it."""
+        return self.resource is None or self.resource.is_settled
+
+    @property
     def key(self) -> str:
         """The same for the same difference."""
         return f"{self.kind}:{self.cloud_id}"
 
 
 def compare(expected: Expected, survey: CloudSurvey) -> dict[str, Drift]:
-    """Return every difference by its key. What is being worked on is left out: it is about to change."""
+    """Return every difference by its key, also of what is being worked on and is about to change."""
     found = [
         *_objects(expected, survey),
         *_rules(expected, survey),
@@ -43,7 +48,7 @@ def compare(expected: Expected, survey: CloudSurvey) -> dict[str, Drift]:
         *_routers(expected, survey),
         *_floating_ips(expected, survey),
     ]
-    return {drift.key: drift for drift in found if drift.resource is None or drift.resource.is_settled}
+    return {drift.key: drift for drift in found}
 
 
 def _objects(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:

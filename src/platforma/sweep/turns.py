@@ -168,11 +168,12 @@ class Sweeper:
         cloud, seen, namespaces = await loop.run_in_executor(self._executor, survey)
         async with self._database.write(turn) as session:
             # What the rows said before and say after the look is not drift, but work under way.
-            still = compare(before.project, seen).keys()
-            drifts = [drift for key, drift in compare(await load_expected(session), seen).items() if key in still]
+            still = {key for key, drift in compare(before.project, seen).items() if drift.is_settled}
+            present = compare(await load_expected(session), seen)
+            drifts = [drift for key, drift in present.items() if key in still and drift.is_settled]
             drifts += lasting(namespaces, await load_namespaces(session))
             unseen: frozenset[DriftKind] = frozenset() if namespaces.is_whole else NAMESPACE_KINDS
-            removals = await record_drifts(session, drifts, unseen)
+            removals = await record_drifts(session, drifts, unseen, frozenset(present))
             await _finish(session, self._every)
         await loop.run_in_executor(self._executor, remove, cloud, removals)
 
@@ -197,11 +198,15 @@ async def _finish(session: WriteSession, every: timedelta) -> None:
 
 
 async def record_drifts(
-    session: WriteSession, drifts: Sequence[Drift], unseen: frozenset[DriftKind] = frozenset()
+    session: WriteSession,
+    drifts: Sequence[Drift],
+    unseen: frozenset[DriftKind] = frozenset(),
+    present_keys: frozenset[str] = frozenset(),
 ) -> list[Removal]:
     """Write what was found and what has ended, and ask for what shall be mended; return what is to be removed.
 
-    Of kinds that are `unseen` nobody knows whether they have ended.
+    Of kinds that are `unseen` nobody knows whether they have ended; and what is in `present_keys` has not, though
+    something may be done about it just now.
     """
     modes = {DriftKind(row.kind): Mode(row.mode) for row in await session.scalars(select(SweepChoice))}
     open_rows = await session.scalars(
@@ -226,6 +231,8 @@ async def record_drifts(
             continue
         if row.status != "mending":
             _audit(session, "sweep.mend", drift.kind, drift.subject, drift.evidence)
+        elif drift.kind is DriftKind.RULE_ADDED:
+            await session.call_gate("request_eviction")  # the tenant's credential did not get rid of it
         row.status = "mending"
         if drift.resource is None:
             removals.append(Removal(drift.cloud_id, drift.object_kind))
@@ -233,7 +240,7 @@ async def record_drifts(
             asked.add(drift.resource.id)
             await _ask_to_mend(session, drift.resource.model, drift.resource.id)
     for row in present.values():
-        if row.kind in unseen:
+        if row.kind in unseen or row.key in present_keys:
             continue
         was_mending = row.status == "mending"
         row.status = "mended" if was_mending else "gone"

@@ -28,7 +28,7 @@ FIRST_CIDR = "10.0.0.0/24"
 
 
 class TenantReconciler(Reconciler[TenantView, CloudAdministration]):
-    """A tenant as a whole. An active one is done when its quotas are in the cloud."""
+    """A tenant as a whole. An active one is done when its quotas are in the cloud and nobody else's rules are."""
 
     kind: ClassVar[str] = "tenant"
     plane: ClassVar[Plane] = Plane.PLATFORM
@@ -79,6 +79,7 @@ class TenantReconciler(Reconciler[TenantView, CloudAdministration]):
             return again(0, "Made the credential", progress=60, changes={credential.row: {"sealed": sealed}})
         cloud.set_quotas(credential.project_id, view.quotas)
         if view.status == TenantStatus.ACTIVE:
+            cloud.delete_foreign_rules(credential.project_id)
             return done()
         return done(record=self._activate)
 

@@ -139,6 +139,13 @@ class OpenStackAdministration:
             self._connection.block_storage.update_quota_set(project_id, **volume)
 
     @at_border
+    def delete_foreign_rules(self, project_id: str) -> None:
+        for group in SECURITY_GROUPS.list_of_any_project(self._connection, project_id):
+            for rule in required(group.security_group_rules, "rules"):
+                if required(rule.get("project_id"), "project of a rule") != project_id:
+                    self._connection.network.delete_security_group_rule(rule["id"], ignore_missing=True)
+
+    @at_border
     def list_flavors(self) -> list[CloudFlavor]:
         return [
             CloudFlavor(

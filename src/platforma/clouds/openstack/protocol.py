@@ -289,6 +289,12 @@ class CloudAdministration(Protocol):
     def set_quotas(self, project_id: str, quotas: Mapping[str, int]) -> None:
         """Set the quotas that are named, in Nova, Neutron and Cinder; raises ValueError for an unknown name."""
 
+    def delete_foreign_rules(self, project_id: str) -> None:
+        """Delete the rules in the project's security groups that are of another project.
+
+        They open the project's group, and Neutron lets its own credential see them, but not delete them.
+        """
+
     def list_flavors(self) -> list[CloudFlavor]:
         """Return the flavours that are open to every project."""
 

@@ -56,6 +56,33 @@ BEGIN
 END
 $$;
 
+-- Has the provisioner take away from the bound tenant's security groups what only an administrator of the cloud can: the
+-- rules of other projects. A tenant's worker can ask for nothing else of the platform's plane, and for this only while
+-- a sweep's finding of such a rule stays although it is being mended.
+CREATE OR REPLACE FUNCTION gate.request_eviction() RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    tenant uuid := gate.current_tenant();
+    operation uuid := gen_random_uuid();
+BEGIN
+    INSERT INTO public.operations (
+        tenant_id, id, plane, action, resource_kind, resource_id, resource_name, requested_by)
+    SELECT t.id, operation, 'platform', 'tenant.evict', 'tenant', t.id, t.name, 'platforma'
+    FROM public.tenants t
+    WHERE t.id = tenant AND t.status = 'active'
+      AND EXISTS (
+        SELECT FROM public.sweep_findings f
+        WHERE f.tenant_id = t.id AND f.kind = 'rule-added' AND f.status = 'mending')
+      AND NOT EXISTS (
+        SELECT FROM public.operations o
+        WHERE o.tenant_id = t.id AND o.plane = 'platform' AND o.status IN ('queued', 'running'));
+    IF FOUND THEN
+        PERFORM gate.add_job(tenant, 'platform', operation, gate.lock_of(tenant, tenant), 0);
+    END IF;
+END
+$$;
+
 -- Has every project looked at now.
 CREATE OR REPLACE FUNCTION gate.request_sweeps() RETURNS integer
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

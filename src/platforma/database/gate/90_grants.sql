@@ -23,6 +23,6 @@ GRANT EXECUTE ON FUNCTION gate.add_billing_accounts TO platforma_worker, platfor
 GRANT EXECUTE ON FUNCTION gate.take_billing_turn, gate.open_billing_turn TO platforma_worker;
 GRANT EXECUTE ON FUNCTION gate.bind_customer, gate.own_customer, gate.hold_tenant TO platforma_worker;
 GRANT EXECUTE ON FUNCTION gate.receive_stripe_event TO platforma_portal;
-GRANT EXECUTE ON FUNCTION gate.add_sweeps, gate.take_sweep, gate.open_sweep TO platforma_worker;
+GRANT EXECUTE ON FUNCTION gate.add_sweeps, gate.take_sweep, gate.open_sweep, gate.request_eviction TO platforma_worker;
 GRANT EXECUTE ON FUNCTION gate.request_sweeps, gate.sweep_findings, gate.sweep_state TO platforma_operator;
 GRANT EXECUTE ON FUNCTION gate.portal_revenue TO platforma_operator;

@@ -76,6 +76,11 @@ class FakeAdministration:
         self.state.quotas.setdefault(project_id, {}).update(quotas)
 
     @cloud_call
+    def delete_foreign_rules(self, project_id: str) -> None:
+        for group in self.state.list(CloudKind.SECURITY_GROUP, project_id):
+            group.attributes.pop("foreign_rules", None)
+
+    @cloud_call
     def list_flavors(self) -> list[CloudFlavor]:
         return list(FLAVORS)
 

@@ -172,7 +172,10 @@ class FakeNetworkPart(FakeProjectPart):
 
 
 class FakeSecurityPart(FakeProjectPart):
-    """As `SecurityCloud`. A group's rules are a dictionary from cloud id to the rule as it was asked for."""
+    """As `SecurityCloud`. A group's rules are a dictionary from cloud id to the rule as it was asked for.
+
+    Its `foreign_rules` are an administrator's, and nothing that the tenant's credential may do takes them away.
+    """
 
     @cloud_call
     def find_default_security_group(self) -> CloudSecurityGroup | None:

@@ -18,7 +18,11 @@ class FakeSurveyPart(FakeProjectPart):
         return CloudSurvey(
             objects={kind: tuple(item.observed() for item in items) for kind, items in found.items()},
             rules={
-                group.cloud_id: {id_: wanted_traffic(rule) for id_, rule in group.attributes.get("rules", {}).items()}
+                group.cloud_id: {
+                    id_: wanted_traffic(rule)
+                    for name in ("rules", "foreign_rules")
+                    for id_, rule in group.attributes.get(name, {}).items()
+                }
                 for group in found[CloudKind.SECURITY_GROUP]
             },
             ports=tuple(_port(item.cloud_id, item.attributes) for item in found[CloudKind.PORT]),
