@@ -44,7 +44,7 @@ def test_no_answer_is_undeclared(process_database: TestDatabase, tmp_path: Path)
             "--exclude-operation-id=sign_out",
             "--exclude-operation-id=receive_stripe_event",
             "--phases=examples,coverage,fuzzing",
-            "--max-examples=15",
+            "--max-examples=10",
             "--no-shrink",
             "--continue-on-failure",
             "--seed=1",
