@@ -5,8 +5,8 @@
 PYTHON := .venv/bin/python
 PORT ?= 8080
 OPERATOR_PORT ?= 8081
-# Of pytest: some of them always wait for something.
-PROCESSES ?= $(shell expr 2 \* $$(nproc))
+# Of pytest: there is always one that waits for something.
+PROCESSES ?= $(shell expr $$(nproc) + 1)
 CHECKED := src tests bench devcloud lab
 
 up: .venv/.ready

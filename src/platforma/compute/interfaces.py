@@ -51,11 +51,12 @@ async def attach_port(
     details = await get_port(session, port_id)
     await get_resource(session, Server, body.server_id)
     network = await get_resource(session, Network, details.network.id, for_change=True)
-    if details.port.server_id not in (None, body.server_id) and details.server is not None:
-        raise InUse(f"Port {details.port.name} is at the server {details.server.name}. Detach it there first.")
     if details.port.server_id is None:
         await _lock_server(session, body.server_id, network)
     port = await get_resource(session, Port, port_id, for_change=True)
+    if port.server_id not in (None, body.server_id):  # also if somebody was faster
+        at = await get_resource(session, Server, port.server_id)
+        raise InUse(f"Port {port.name} is at the server {at.name}. Detach it there first.")
     port.server_id = body.server_id
     return await request_port_operation(session, principal, port, "port.attach")
 
