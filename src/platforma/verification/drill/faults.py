@@ -20,7 +20,7 @@ from platforma.api import edge
 from platforma.authentication import cookies
 from platforma.authentication.principals import Principal
 from platforma.billing import webhooks
-from platforma.compute import service as compute
+from platforma.compute import interfaces
 from platforma.compute.models import Server
 from platforma.database import scoping
 from platforma.database.tables import TenantOwned, tenant_tables
@@ -218,7 +218,7 @@ FAULTS: tuple[Fault, ...] = (
         ),
     ),
     Fault(Layer.NETWORK, "ports may send from anywhere", lambda: _set(ports, lies_within=_yes)),
-    Fault(Layer.NETWORK, "a server's networks are not looked up", _unlooked(compute, Network)),
+    Fault(Layer.NETWORK, "a server's networks are not looked up", _unlooked(interfaces, Network)),
     Fault(
         Layer.NETWORK,
         "a rule's remote group is not looked up",
