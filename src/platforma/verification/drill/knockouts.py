@@ -16,9 +16,13 @@ _REFUSED_OTHERWISE = "it answers"
 
 @dataclass
 class Watch:
-    """Reads every answer that A gets, and notes what of B is in it that A had not sent."""
+    """Reads every answer that A gets, and notes what of B is in it that A had not sent.
+
+    Nor is what A had put into a row of its own, by a request that was let through: that it comes back tells nothing.
+    """
 
     seen: list[str] = field(default_factory=list)
+    put_in: set[str] = field(default_factory=set)
 
     def put_on(self, scene: Scene) -> None:
         """Watch A and its colleague."""
@@ -32,10 +36,12 @@ class Watch:
         async def watched(method: str, target: str, **how: Any) -> Reply:
             reply: Reply = await ask(method, target, **how)
             sent = f"{target} {how.get('body')} {how.get('content')} {how.get('headers')}"
+            words = words_of(scene)
+            if method != "GET" and reply.status < 400:
+                self.put_in.update(word for word in words if word in sent and word != scene.b.mark)
             if how.get("session") != scene.b.token:
-                self.seen += [
-                    f"{method} {target}: {word}" for word in words_of(scene) if word in reply.text and word not in sent
-                ]
+                told = [word for word in words if word in reply.text and word not in sent and word not in self.put_in]
+                self.seen += [f"{method} {target}: {word}" for word in told]
             return reply
 
         party.ask = watched
