@@ -8,13 +8,13 @@ import pytest
 from devcloud.kubernetes.testing import RunningCluster
 from platforma.clouds.kubernetes.admission import NETWORK_POLICIES
 from platforma.clouds.kubernetes.api import ADMISSION, RBAC
-from platforma.clouds.kubernetes.attacks import of
+from platforma.clouds.kubernetes.attacks import network_policy, of
 from platforma.clouds.kubernetes.credentials import render_kubeconfig
 from platforma.clouds.kubernetes.labels import ACCESS_NAMESPACE, access_name
 from platforma.kit.probes import Observation, Outcome, Party, Reply, Scene
 from platforma.kubernetes.probes import PROBES
 from tests.clouds.kubernetes.conftest import QUICK
-from tests.clouds.kubernetes.stage import ClusterStage, Side
+from tests.clouds.kubernetes.stage import ClusterStage, Side, eventually, is_refused
 
 
 class _Party:
@@ -80,6 +80,8 @@ async def test_a_fit_cluster_holds(stage: ClusterStage) -> None:
 async def test_a_missing_admission_policy_is_told(stage: ClusterStage) -> None:
     for kind in ("ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"):
         stage.administrator.delete(of(ADMISSION, kind, None, NETWORK_POLICIES.name))
+    open_policy = network_policy(stage.a.namespace, ingress=[{}])
+    eventually(lambda: not is_refused(lambda: stage.a.member.create(open_policy, is_dry_run=True)))  # it takes a moment
     bypassed = _subjects(await _attack(_Party(stage.a), _Party(stage.b)), Outcome.BYPASSED)
     assert "K02 ingress: another tenant" in bypassed
     assert "K02 egress: everywhere" in bypassed
