@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from devcloud.stack.processes import tail
 from lab.errors import LabError
 
 POLL_SECONDS = 0.2
-LOG_LINES = 15
 PATH = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -99,12 +99,3 @@ def wait_until(what: str, seconds: float, is_so: Callable[[], bool], poll_second
             raise TimeoutError(f"Waited {seconds:.0f} s in vain until {what}.")
         time.sleep(poll_seconds)
     return time.monotonic() - began
-
-
-def tail(log: Path) -> str:
-    """Return the last lines of a log."""
-    try:
-        lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
-    except FileNotFoundError:
-        lines = []
-    return "\n".join(f"  {line}" for line in lines or ["it wrote nothing"])

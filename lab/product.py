@@ -4,8 +4,8 @@ import secrets
 
 from devcloud.stack import commands, processes
 from devcloud.stack.layout import DATABASE, OPERATOR_HOST, Stack
+from devcloud.stack.processes import tail
 from lab.layout import EXTERNAL_NETWORK, OPERATOR_PORT, PORTAL_PORT, REGION, Layout
-from lab.processes import tail
 from lab.services import AUTH_URL, Secrets
 from platforma.database.embedded import EmbeddedPostgres
 from platforma.database.roles import DatabaseRole

@@ -48,10 +48,10 @@ async def attach_port(
 
     Raises NotFound, IsThere if the server is on that network already, InUse for a port of another server.
     """
-    details = await get_port(session, port_id)
+    port = await get_resource(session, Port, port_id)
     await get_resource(session, Server, body.server_id)
-    network = await get_resource(session, Network, details.network.id, for_change=True)
-    if details.port.server_id is None:
+    network = await get_resource(session, Network, port.network_id, for_change=True)
+    if port.server_id is None:
         await _lock_server(session, body.server_id, network)
     port = await get_resource(session, Port, port_id, for_change=True)
     if port.server_id not in (None, body.server_id):  # also if somebody was faster

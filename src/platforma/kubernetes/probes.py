@@ -19,7 +19,6 @@ from platforma.clouds.kubernetes.attacks import (
     MANAGED_OBJECTS,
     OWN_POLICIES,
     REFUSED,
-    Attempt,
     Ground,
     of,
 )
@@ -150,12 +149,11 @@ def _attack_admission(reach: _Reach) -> Iterator[Observation]:
     create = partial(reach.api.create, is_dry_run=True)
     failed: dict[str, str] = {}
     for attempt in (*ADMITTED, *OWN_POLICIES):
-        try:
-            create(attempt.make(reach.ground))
-        except CloudError as error:
-            failed[attempt.threat] = f"The control, {attempt.name}, failed. {error}"
+        if refusal := _refusal(partial(create, attempt.make(reach.ground))):
+            failed[attempt.threat] = f"The control, {attempt.name}, failed. {refusal}"
     for attempt in (*REFUSED, *FOREIGN_POLICIES):
-        yield _judge(_subject(attempt), partial(create, attempt.make(reach.ground)), failed.get(attempt.threat))
+        subject = f"{attempt.threat} {attempt.name}"
+        yield _judge(subject, partial(create, attempt.make(reach.ground)), failed.get(attempt.threat))
 
 
 def _attack_managed_objects(reach: _Reach) -> Iterator[Observation]:
@@ -207,10 +205,6 @@ def _attack_revoked(reach: _Reach) -> Observation:
     except CloudError as error:
         return Observation("K05 a revoked kubeconfig", Outcome.NOT_PROVEN, str(error)[:300])
     return Observation("K05 a revoked kubeconfig", Outcome.BYPASSED, "It still lists pods.")
-
-
-def _subject(attempt: Attempt) -> str:
-    return f"{attempt.threat} {attempt.name}"
 
 
 def _judge(subject: str, act: Callable[[], Any], failed: str | None = None) -> Observation:
