@@ -1,6 +1,7 @@
 """Fixtures of the database. Product code under test gets the application's own roles, never the owner."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from platforma.database.database import Database
 from platforma.database.roles import DatabaseRole
+from tests import compiled_statements  # noqa: F401 (shares them)
 from tests.database.server import TestDatabase, TestRun, TestServer
 from tests.database.tenants import Secret, TwoTenants, make_two_tenants
 
@@ -20,6 +22,7 @@ _DIRECTORY = pytest.StashKey[Path]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the place of this run's server; processes of pytest-xdist are told of it."""
+    gc.set_threshold(50_000, 20, 50)
     worker_input = getattr(config, "workerinput", None)
     if worker_input is not None:
         config.stash[_DIRECTORY] = Path(worker_input["platforma_directory"])
@@ -32,6 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what is long."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector of garbage what stays until the end: going through it took a fifth of all time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,6 +10,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
+from typer.core import TyperGroup
 
 from platforma.cli.main import app
 from platforma.database.isolation import Isolation
@@ -52,11 +53,12 @@ def shown(default: Any) -> str:
 
 def commands_of(command: Any, words: tuple[str, ...] = ("platforma",)) -> Iterator[str]:
     """Each command of the command line, with its group."""
-    inner = getattr(command, "commands", None)
-    if inner is None:
+    if not isinstance(command, TyperGroup):
         yield " ".join(words)
-    for name, part in (inner or {}).items():
-        yield from commands_of(part, (*words, name))
+        return
+    context = typer.Context(command)
+    for name in command.list_commands(context):
+        yield from commands_of(command.get_command(context, name), (*words, name))
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
