@@ -91,6 +91,8 @@ class WorkerSettings(_Section):
     """How long a step is tried against a cloud that is away, before its operation fails and can be retried."""
     sweep_seconds: float = Field(default=900, ge=1)
     """How often each tenant's project is compared with the database."""
+    billing_settling_seconds: int = Field(default=900, ge=1)
+    """How long after a moment its usage is invoiced: longer than any transaction lasts."""
     longest_operation_seconds: float = Field(default=7200, gt=0)
     """How long a cloud that says yes and does nothing is asked again, before the operation fails and can be retried."""
 

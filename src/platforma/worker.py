@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -153,7 +154,8 @@ class Worker:
 
     async def _keep_billing(self) -> None:
         if self._plane is Plane.TENANT:
-            await keep_billing(self._database, self._stripe, executor=self._executor)
+            settling = timedelta(seconds=self._settings.billing_settling_seconds)
+            await keep_billing(self._database, self._stripe, executor=self._executor, settling=settling)
 
     async def _keep_sweeping(self) -> None:
         if self._plane is Plane.TENANT:

@@ -147,7 +147,7 @@ async def test_one_is_issued_on_demand_and_the_rest_at_the_end(
         assert (await ask(plane, a, "/invoices", "POST")).status_code == 202
     await work(worker_database, now)
     (row,) = await rows_of(administrator, a)
-    cut = (now - SETTLING).replace(second=0, microsecond=0)
+    cut = (now - SETTLING).replace(microsecond=0)
     assert (row[2], row[3]) == (this, cut)
     assert row[4] == pytest.approx(100 * (cut - (now - timedelta(hours=2))) / timedelta(hours=1), abs=1)
     await ask(plane, a, "/invoices", "POST")

@@ -24,11 +24,13 @@ from tests.isolation.world import PASSWORD, SALT, Databases, Tenancy, furnish
 
 configure_logs(level="ERROR")
 PEPPER = SecretStr(new_key())
+WEBHOOK_SECRET = "whsec_of_the_stage"
 STRETCHED = asyncio.run(PasswordStretcher(PEPPER.get_secret_value()).stretch(PASSWORD, SALT))
 
 
 def make_application(url: str) -> Any:
-    return create_app(Settings(database={"portal": url}, pepper=PEPPER))
+    stripe = {"webhook_secrets": [WEBHOOK_SECRET]}
+    return create_app(Settings(database={"portal": url}, pepper=PEPPER, stripe=stripe))
 
 
 def _inventory() -> list[Any]:

@@ -11,7 +11,7 @@ import pytest_asyncio
 from platforma.authentication.permissions import Role
 from platforma.kit.probes import Reply, Scene
 from platforma.verification.party import HttpParty
-from tests.isolation.conftest import Stage, make_application, stage
+from tests.isolation.conftest import WEBHOOK_SECRET, Stage, make_application, stage
 from tests.isolation.world import PASSWORD, Tenancy, furnish
 
 __all__ = ["make_application", "stage"]
@@ -59,7 +59,7 @@ async def scene_behind(stage: Stage) -> AsyncIterator[Callable[[Between], Awaita
         clients.append(client)
         # A verification takes away all that its tenants have.
         a, b = await furnish(stage.databases), await furnish(stage.databases)
-        return Scene(InProcessParty(client, a), InProcessParty(client, b), b.host)
+        return Scene(InProcessParty(client, a), InProcessParty(client, b), b.host, (WEBHOOK_SECRET,))
 
     yield make
     for client in clients:

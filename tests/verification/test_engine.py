@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from platforma.authentication.probes import PROBES
-from platforma.kit.probes import NO_CONNECTION, Belonging, NotHere, Observation, Outcome, Probe, Reply, Scene
+from platforma.billing import probes as billing_probes
+from platforma.billing import webhooks
+from platforma.kit.probes import NO_CONNECTION, Belonging, Layer, NotHere, Observation, Outcome, Probe, Reply, Scene
 from platforma.network import ports
 from platforma.network import probes as network_probes
 from platforma.network.walls import WALLS
@@ -275,3 +277,62 @@ async def test_what_no_tenant_can_have_is_absent_and_what_did_not_come_about_is_
     assert "get_network" in routes.missing
     kinds = cover_kinds(["network", "volume"], belongings, found.furnished, ["volume_id"], SOME, routes)
     assert kinds.numbers == [0, 1]
+
+
+async def test_the_walls_of_billing_hold(scene_behind: SceneBehind) -> None:
+    found = await engine(operations=[], probes=billing_probes.PROBES).verify(await scene_behind(untouched))
+    seen = [each.observation for each in found.findings if each.layer is Layer.BILLING]
+    assert [each for each in seen if each.outcome is not Outcome.HELD] == []
+    assert {each.probe for each in found.findings} >= {probe.id for probe in billing_probes.PROBES}
+    assert sum(each.probe == "webhooks" for each in found.findings) == 9
+
+
+async def test_bills_that_can_be_reached_are_found(scene_behind: SceneBehind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Webhooks that nobody verifies, and A taken for B wherever it names something of B's."""
+    scenes: list[Scene] = []
+
+    async def confused(application: Application, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/api/v1/billing/budgets" and scope["method"] == "POST":
+            await answer(send, 409)
+            return
+        if scope["path"] == "/api/v1/billing/details" and scope["method"] == "PUT":
+            await answer(send, 200, b"{}")
+            return
+        named = scope["path"].encode() + scope["query_string"]
+        if scenes and any(id_.encode() in named for id_ in scenes[0].b.ids.values()):
+            cookie = f"__Host-platforma={scenes[0].b.token}".encode()
+            headers = {b"host": scenes[0].b.host.encode(), b"cookie": cookie}
+            kept = [(key, value) for key, value in scope["headers"] if key not in headers]
+            scope = {**scope, "headers": [*kept, *headers.items()], "query_string": b""}
+        await application(scope, receive, send)
+
+    monkeypatch.setattr(webhooks, "is_signed", lambda *_, **__: True)
+    scenes.append(await scene_behind(confused))
+    scenes[0].b.ids["tenant_id"] = "00000000-0000-4000-8000-00000000000b"
+    seen = bypassed(await engine(operations=[], probes=billing_probes.PROBES).verify(scenes[0]))
+    assert {"GET /invoices?tenant_id", "GET /billing/details?tenant_id"} <= seen["billing records"]
+    assert len(seen["webhooks"]) == 8
+    assert seen["keys"] == {"a budget's name"}
+    assert "PUT /billing/details with customer" in seen["customers"]
+    assert {"pay B's invoice", "collect from B's card", "remove B's card"} <= seen["payments"]
+    assert "B's invoice, payments and cards are as before" in seen["payments"]
+
+
+async def test_webhooks_of_any_age_are_found(scene_behind: SceneBehind, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_signed = webhooks.is_signed
+
+    def for_ever(*signed: Any, now: float, tolerance: int) -> bool:
+        return is_signed(*signed, now=now, tolerance=10**12)
+
+    monkeypatch.setattr(webhooks, "is_signed", for_ever)
+    seen = bypassed(await engine(operations=[], probes=billing_probes.PROBES).verify(await scene_behind(untouched)))
+    assert seen == {"webhooks": {"an hour old", "of the future"}}
+
+
+async def test_an_endpoint_that_refuses_everything_proves_nothing_of_webhooks(scene_behind: SceneBehind) -> None:
+    async def refusing(application: Application, scope: Any, receive: Any, send: Any) -> None:
+        refused = scope["path"] == "/api/v1/webhooks/stripe"
+        await (answer(send, 400) if refused else application(scope, receive, send))
+
+    found = await engine(operations=[], probes=billing_probes.PROBES).verify(await scene_behind(refusing))
+    assert {each.outcome for each in of(found, "webhooks")} == {Outcome.NOT_PROVEN}

@@ -58,12 +58,14 @@ async def get_account(session: TenantSession, *, for_update: bool = False) -> Bi
     return account
 
 
-async def issue_due_invoices(session: WriteSession, account: BillingAccount, *, now: datetime) -> list[Invoice]:
+async def issue_due_invoices(
+    session: WriteSession, account: BillingAccount, *, now: datetime, settling: timedelta = SETTLING
+) -> list[Invoice]:
     """Issue what is due: each month that is over, and what has come up since if somebody asked for it.
 
     The account is locked by the caller. Nothing is issued while the portal has no seller; then the account says so.
     """
-    limit = (now - SETTLING).replace(second=0, microsecond=0)
+    limit = (now - settling).replace(microsecond=0)
     is_requested = account.invoice_requested_at is not None
     terms = await find_terms(session)
     issued: list[Invoice] = []

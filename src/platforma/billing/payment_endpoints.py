@@ -71,4 +71,5 @@ async def pay_invoice(invoice_id: UUID, writing: Writes) -> PaymentOut:
 def _setup_out(request: Request, setup: PaymentSetup) -> PaymentSetupOut:
     settings: Settings = request.app.state.settings
     shown = PaymentSetupOut.model_validate(setup)
-    return shown.model_copy(update={"publishable_key": settings.stripe.publishable_key})
+    stripe = settings.stripe
+    return shown.model_copy(update={"publishable_key": stripe.publishable_key, "script_url": stripe.script_url})

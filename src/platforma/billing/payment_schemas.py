@@ -31,6 +31,7 @@ class PaymentSetupOut(Output):
     failure: str | None
     created_at: datetime
     publishable_key: str | None = Field(default=None, description="What Stripe.js is opened with.")
+    script_url: str | None = Field(default=None, description="Where Stripe.js is.")
 
 
 class PaymentOut(Output):

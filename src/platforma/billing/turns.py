@@ -95,6 +95,7 @@ async def keep_billing(
     *,
     executor: Executor | None = None,
     clock: Clock = utc_now,
+    settling: timedelta = SETTLING,
 ) -> None:
     """Bill tenants when they are due, until cancelled. While the database is away it tries again."""
     while True:
@@ -102,16 +103,16 @@ async def keep_billing(
             await database.call_gate("add_billing_accounts")
             async with asyncio.TaskGroup() as turns:
                 for _ in range(AT_ONCE):
-                    turns.create_task(_take_turns(database, stripe, executor, clock))
+                    turns.create_task(_take_turns(database, stripe, executor, clock, settling))
         except* DBAPIError:
             logger.warning("billing could not reach the database")
         await asyncio.sleep(POLL_SECONDS)
 
 
 async def _take_turns(
-    database: Database, stripe: PaymentProvider | None, executor: Executor | None, clock: Clock
+    database: Database, stripe: PaymentProvider | None, executor: Executor | None, clock: Clock, settling: timedelta
 ) -> None:
-    while await take_turn(database, stripe, executor=executor, clock=clock):
+    while await take_turn(database, stripe, executor=executor, clock=clock, settling=settling):
         pass
 
 
@@ -121,6 +122,7 @@ async def take_turn(
     *,
     executor: Executor | None = None,
     clock: Clock = utc_now,
+    settling: timedelta = SETTLING,
 ) -> bool:
     """Bill one tenant that is due; return whether there was one. Whatever goes wrong is tried again later."""
     taken = NextTurn()
@@ -132,7 +134,7 @@ async def take_turn(
     assert taken.lease is not None  # noqa: S101 (it is bound)
     turn = Turn(taken.lease)
     try:
-        await bill(database, turn, now=clock())
+        await bill(database, turn, now=clock(), settling=settling)
         end = await collect(database, turn, stripe, executor=executor, clock=clock) if stripe else CollectionEnd()
         await end_turn(database, turn, end, now=clock())
     except NotBoundError:
@@ -144,13 +146,13 @@ async def take_turn(
     return True
 
 
-async def bill(database: Database, turn: Turn, *, now: datetime) -> None:
+async def bill(database: Database, turn: Turn, *, now: datetime, settling: timedelta = SETTLING) -> None:
     """Issue what is due, pay with credit, remind of what is overdue, and wish for what is open to be collected."""
     async with database.write(turn) as session:
         account = await get_account(session, for_update=True)
         if account is None:
             return
-        for invoice in await issue_due_invoices(session, account, now=now):
+        for invoice in await issue_due_invoices(session, account, now=now, settling=settling):
             logger.info("invoice issued", tenant_id=str(session.tenant_id), number=invoice.number)
         await use_credit(session)
         await schedule_payments(session, now=now)

@@ -120,6 +120,8 @@ class Scene:
     a: Party
     b: Party
     other_host: str
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What Stripe signs webhooks with, if whoever verifies knows it."""
 
 
 Attack = Callable[[Scene], AsyncIterator[Observation]]

@@ -5,16 +5,24 @@ another member, who only signs in.
 """
 
 import asyncio
+import math
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 import httpx2
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from platforma.billing.corrections import correct_usage
+from platforma.billing.invoicing import get_account
+from platforma.billing.ledger import add_credit, list_open_invoices
+from platforma.billing.models import Price, PriceBook, UsageCorrection
+from platforma.billing.rating import HOUR_SECONDS
 from platforma.database.database import Database
+from platforma.kit.clock import utc_now
 from platforma.kit.crypto import new_token
 from platforma.portal.models import Domain, Portal
 from platforma.tenants.errors import NameTaken
@@ -34,6 +42,8 @@ from platforma.verification.party import HttpParty, PartyError
 NAMES = {"a": "Canary A", "b": "Canary B"}
 ONBOARDING_SECONDS = 300.0
 _POLL_SECONDS = 0.5
+_OWED = Decimal(10)
+"""What a canary uses in a month, in the major unit of the portal's currency."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,7 @@ async def prepare_canaries(
 async def rest_canaries(database: Database, act: OperatorAct, canaries: dict[str, Canary]) -> None:
     """Suspend both tenants until the next verification, so that nobody can be them meanwhile."""
     for canary in canaries.values():
+        await _settle(database, act, canary.tenant_id)
         await suspend_tenant(database, act, canary.tenant_id)
 
 
@@ -119,6 +130,7 @@ async def _prepare(
     if await _status(database, tenant_id) == TenantStatus.SUSPENDED:
         await resume_tenant(database, act, tenant_id)
     await _wait_until_active(database, tenant_id, name)
+    await _use_something(database, act, tenant_id, portal_name)
     domain = f"canary-{side}.{portal_name}.invalid"
     member, owner = [
         await invite_member(
@@ -127,6 +139,51 @@ async def _prepare(
         for role in ("member", "owner")
     ]
     return Canary(tenant_id, owner, member)
+
+
+async def _use_something(database: Database, act: OperatorAct, tenant_id: UUID, portal_name: str) -> None:
+    """Have a canary owe something, so that there is an invoice to attack: by a correction of usage, once a month.
+
+    Both canaries have it under the same key. Where the portal has no prices there is nothing to be owed.
+    """
+    async with database.platform() as session:
+        price = await session.scalar(
+            select(Price)
+            .join(PriceBook, PriceBook.id == Price.book_id)
+            .join(Portal, Portal.id == PriceBook.portal_id)
+            .where(Portal.name == portal_name, PriceBook.effective_from <= func.now(), Price.amount > 0)
+            .order_by(PriceBook.effective_from.desc(), Price.item)
+            .limit(1)
+        )
+    if price is None:
+        return
+    seconds = HOUR_SECONDS if price.unit == "hour" else 31 * 24 * HOUR_SECONDS
+    key = f"verification-{utc_now():%Y-%m}"
+    async with database.write(act.on(tenant_id, "usage.correct", key)) as session:
+        if await session.scalar(select(UsageCorrection.id).where(UsageCorrection.key == key)) is not None:
+            return
+        await correct_usage(
+            session,
+            key=key,
+            reason=act.reason,
+            made_by=act.actor,
+            resource_kind="verification",
+            resource_id=tenant_id,
+            resource_name="verification",
+            item=price.item,
+            unit_seconds=math.ceil((_OWED / price.amount + price.free_units) * seconds),
+        )
+
+
+async def _settle(database: Database, act: OperatorAct, tenant_id: UUID) -> None:
+    """Credit what a canary owes: it is nobody's customer, and must not be held for what nobody pays."""
+    async with database.write(act.on(tenant_id, "credit.grant", "verification")) as session:
+        account = await get_account(session, for_update=True)
+        for invoice in await list_open_invoices(session):
+            key, why = f"verification:{invoice.id}", "A canary's invoice."
+            await add_credit(session, key, invoice.owed, invoice.currency, reason=why, made_by=act.actor)
+        if account is not None:
+            account.wake_at = func.now()
 
 
 async def _status(database: Database, tenant_id: UUID) -> str | None:

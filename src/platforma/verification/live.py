@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 from sqlalchemy import select
 
+from platforma.billing.probes import look_at_customers
 from platforma.database.database import Database
 from platforma.kit.probes import Layer, Observation, Outcome, Scene
 from platforma.operations.registry import cloud_kinds
@@ -59,7 +60,8 @@ async def verify_installation(
         async with open_client(base, transport) as client:
             a, b = [await enter(client, hosts.own, canaries[side], patience_seconds) for side in NAMES]
             strangers = find_strangers(operations, await _served(client, hosts.own))
-            scene = Scene(a, b, hosts.other)
+            secrets = tuple(secret.get_secret_value() for secret in settings.stripe.webhook_secrets)
+            scene = Scene(a, b, hosts.other, secrets)
             watch(scene)
             confinement = await verify_confinement(database, doer, canaries["a"].tenant_id, canaries["b"].tenant_id)
             probes, belongings = collect_probes(), collect_belongings()
@@ -68,7 +70,9 @@ async def verify_installation(
     finally:
         await rest_canaries(database, doer, canaries)
     tables, catalog = await asyncio.to_thread(verify_catalog, catalog_url)
-    return measured(replace(found, findings=(*catalog, *confinement, *strangers, *found.findings)), operations, tables)
+    customers = await asyncio.to_thread(verify_customers, catalog_url)
+    findings = (*catalog, *confinement, *customers, *strangers, *found.findings)
+    return measured(replace(found, findings=findings), operations, tables)
 
 
 def open_client(base: str, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
@@ -101,6 +105,14 @@ def address_of(settings: Settings, host: str) -> str:
     here = host == "localhost" or host.endswith(".localhost")
     port = f":{settings.public_port}" if settings.public_port is not None else ""
     return f"{settings.public_scheme}://{'127.0.0.1' if here else host}{port}"
+
+
+def verify_customers(url: str) -> list[Finding]:
+    """Return what the database says to another binding of tenants to customers of Stripe."""
+    title, expected = "Customers of Stripe bound by hand, and twice", "Refused by grant and constraint"
+    return [
+        Finding("bound customers", Layer.BILLING, ("B05",), each, title, expected) for each in look_at_customers(url)
+    ]
 
 
 def find_strangers(operations: Sequence[ApiOperation], served: Mapping[str, Any] | None) -> list[Finding]:
