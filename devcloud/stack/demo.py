@@ -8,12 +8,13 @@ import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from devcloud.kubernetes import Cluster
 from devcloud.openstack.errors import StartError
 from devcloud.openstack.settings import write_private
-from devcloud.stack import commands
+from devcloud.stack import bills, commands
 from devcloud.stack.layout import OPERATOR_HOST, Stack, write_private_text
 
 Report = Callable[[str], None]
@@ -50,6 +51,7 @@ PRICES = {
         {"item": "server.running", "label": "Server", "unit": "hour", "amount": "0.012"},
         {"item": "server.stopped", "label": "Server, stopped", "unit": "hour", "amount": "0.002"},
         {"item": "volume", "label": "Volume, per GiB", "unit": "month", "amount": "0.08"},
+        {"item": "snapshot", "label": "Snapshot, per GiB", "unit": "month", "amount": "0.05"},
         {"item": "floating_ip", "label": "Floating IP", "unit": "month", "amount": "3.60"},
         {"item": "namespace.vcpu", "label": "Namespace, per vCPU", "unit": "hour", "amount": "0.009"},
     ],
@@ -104,12 +106,16 @@ def _operator_url(stack: Stack) -> str:
 
 def _make_operator(stack: Stack) -> dict[str, str]:
     """Make the operator; one who is there already from an unfinished start keeps the password kept beside."""
-    kept = stack.state / "settings" / "operator.password"
+    kept = _kept_password(stack)
     if not kept.exists():
         write_private_text(kept, secrets.token_urlsafe(15))
         arguments = ("operator", "create", OPERATOR_EMAIL, "--name=Operator", "--password-stdin", "--json")
         commands.run(stack, "operator", *arguments, text=kept.read_text() + "\n")
     return {"email": OPERATOR_EMAIL, "password": kept.read_text()}
+
+
+def _kept_password(stack: Stack) -> Path:
+    return stack.state / "settings" / "operator.password"
 
 
 def _make_portal(stack: Stack, portal: DemoPortal, report: Report) -> dict[str, Any]:
@@ -128,10 +134,27 @@ def _make_portal(stack: Stack, portal: DemoPortal, report: Report) -> dict[str, 
         if portal.tenant not in here:
             commands.run(stack, "operator", "tenant", "create", portal.name, portal.tenant, "--reason=For the demo")
         commands.run(stack, "operator", "tenant", "follow", portal.name, portal.tenant)
+    _open_billing(stack, portal)
     members = [_make_member(stack, portal, role) for role in ROLES]
     _furnish(stack, portal, members[0], report)
     tenant = {"name": portal.tenant, "members": members}
     return {"name": portal.name, "url": portal.url(stack), "tenants": [tenant]}
+
+
+def _open_billing(stack: Stack, portal: DemoPortal) -> None:
+    """Say who sells at a portal, as the operator in the console, and count a month for its tenant."""
+    credentials = {"email": OPERATOR_EMAIL, "password": _kept_password(stack).read_text()}
+    _, headers = _ask(stack, OPERATOR_HOST, "POST", "/api/v1/session", credentials)
+    cookie = headers["set-cookie"].partition(";")[0]
+
+    def ask(method: str, path: str, content: Any = None) -> Any:
+        return _ask(stack, OPERATOR_HOST, method, f"/api/v1{path}", content, cookie)[0]
+
+    portal_id = next(item["id"] for item in ask("GET", "/portals")["items"] if item["name"] == portal.name)
+    tenants = ask("GET", "/tenants?limit=100")["items"]
+    bills.open_books(ask, portal_id, portal.title, portal.name)
+    bills.add_usage(ask, next(item["id"] for item in tenants if item["name"] == portal.tenant))
+    ask("DELETE", "/session")
 
 
 def _make_member(stack: Stack, portal: DemoPortal, role: str) -> dict[str, str]:
@@ -149,18 +172,18 @@ def _make_member(stack: Stack, portal: DemoPortal, role: str) -> dict[str, str]:
     )
     invited = json.loads(commands.run(stack, "operator", *invite, "--reason=For the demo", "--json"))
     body = {"token": invited["token"], "password": password}
-    _ask(stack, portal, "POST", "/api/v1/invitation/acceptance", body)
+    _ask(stack, portal.host, "POST", "/api/v1/invitation/acceptance", body)
     return {"email": email, "password": password, "role": role}
 
 
 def _furnish(stack: Stack, portal: DemoPortal, owner: dict[str, str], report: Report) -> None:
     """Give the tenant a server with a volume, and a namespace, as its owner."""
     body = {"email": owner["email"], "password": owner["password"]}
-    _, headers = _ask(stack, portal, "POST", "/api/v1/session", body)
+    _, headers = _ask(stack, portal.host, "POST", "/api/v1/session", body)
     cookie = headers["set-cookie"].partition(";")[0]
 
     def ask(method: str, path: str, content: Any = None) -> Any:
-        return _ask(stack, portal, method, f"/api/v1{path}", content, cookie)[0]
+        return _ask(stack, portal.host, method, f"/api/v1{path}", content, cookie)[0]
 
     def wait(path: str, words: str) -> Any:
         deadline = time.monotonic() + READY_SECONDS
@@ -196,22 +219,25 @@ def _furnish(stack: Stack, portal: DemoPortal, owner: dict[str, str], report: Re
     wait(f"/volumes/{volume['id']}", "the volume")
     if not volume.get("attachment"):
         ask("POST", f"/volumes/{volume['id']}/attach", {"server_id": server_id})
+    report(f"demo: an invoice for {portal.tenant}")
+    bills.pay_an_invoice(ask, portal.tenant, portal.domain)
     ask("DELETE", "/session")
 
 
 def _ask(
-    stack: Stack, portal: DemoPortal, method: str, path: str, body: Any = None, cookie: str | None = None
+    stack: Stack, host: str, method: str, path: str, body: Any = None, cookie: str | None = None
 ) -> tuple[Any, Any]:
-    headers = {"Host": f"{portal.host}:{stack.port}"}
+    port = stack.operator_port if host == OPERATOR_HOST else stack.port
+    headers = {"Host": f"{host}:{port}"}
     if body is not None:
         headers["Content-Type"] = "application/json"
     if cookie is not None:
         headers["Cookie"] = cookie
     content = json.dumps(body).encode() if body is not None else None
-    request = urllib.request.Request(f"http://127.0.0.1:{stack.port}{path}", content, headers, method=method)
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", content, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
             text = response.read()
             return (json.loads(text) if text else None), response.headers
     except urllib.error.HTTPError as error:
-        raise StartError(f"demo: {method} {path} at {portal.host}: {error.code} {error.read().decode()}") from error
+        raise StartError(f"demo: {method} {path} at {host}: {error.code} {error.read().decode()}") from error

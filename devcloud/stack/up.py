@@ -94,7 +94,11 @@ def _write_settings(stack: Stack, postgres: EmbeddedPostgres) -> None:
         "STRIPE__SCRIPT_URL": f"http://127.0.0.1:{stack.stripe_port}/js.stripe.com/v3/",
     }
     stack.write_settings("portal", portal | addresses)
-    operator = {"DATABASE__OPERATOR": url(DatabaseRole.OPERATOR), "PEPPER": kept["pepper"]}
+    operator = {
+        "DATABASE__OPERATOR": url(DatabaseRole.OPERATOR),
+        "PEPPER": kept["pepper"],
+        "STRIPE__WEBHOOK_SECRETS": [stack.webhook_secret.read_text()],
+    }
     stack.write_settings("operator", operator | addresses)
 
 
@@ -126,6 +130,7 @@ def _start_workers(stack: Stack, cloud: Credentials, report: Report) -> None:
     }
     worker = {
         "DATABASE__WORKER": postgres.url(DatabaseRole.WORKER, DATABASE, kept["worker"]),
+        "WORKER__BILLING_SETTLING_SECONDS": "10",
         "STRIPE__SECRET_KEY": "sk_test_local",
         "STRIPE__BASE_ADDRESS": f"http://127.0.0.1:{stack.stripe_port}",
     }
