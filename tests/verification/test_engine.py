@@ -82,6 +82,33 @@ async def test_a_wall_that_lets_everything_through_is_found(
     assert len(bypassed(found)["network walls"]) == sum("_addresses=" in wall.id for wall in WALLS)
 
 
+async def test_a_field_that_names_an_owner_and_is_taken_is_found(scene_behind: SceneBehind) -> None:
+    """Something before the application takes the field away, as a model would that ignores what it does not know."""
+
+    async def ignoring(application: Application, scope: Any, receive: Any, send: Any) -> None:
+        async def without() -> Any:
+            message = await receive()
+            body = message.get("body", b"").replace(b', "customer": "', b', "description": "')
+            return {**message, "body": body}
+
+        takes = scope["path"] == "/api/v1/volumes"
+        await application(scope, without if takes else receive, send)
+
+    seen = await engine().verify(await scene_behind(ignoring))
+    assert bypassed(seen) == {"owner fields": {"create_volume"}}
+    assert "not refused: customer" in next(
+        each.detail for each in of(seen, "owner fields") if each.outcome is Outcome.BYPASSED
+    )
+
+
+async def test_what_is_attacked_says_which_layer_it_was(scene_behind: SceneBehind) -> None:
+    money = [each for each in GUARDED if each.path.startswith("/api/v1/invoices/{")]
+    found = await engine(operations=money).verify(await scene_behind(untouched))
+    attacks = [each for each in found.findings if each.probe == "foreign ids"]
+    assert attacks
+    assert all(each.layer is Layer.BILLING and {"B01", "B06"} <= set(each.threats) for each in attacks)
+
+
 async def test_a_confused_deputy_is_found(scene_behind: SceneBehind) -> None:
     """Whoever names something of B is taken for B."""
     scenes: list[Scene] = []

@@ -158,16 +158,17 @@ class TenantRoute(APIRoute):
         self.openapi_extra = extra
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Refuse query parameters that the endpoint does not declare."""
+        """Refuse query parameters that the endpoint does not declare, and a body where it takes none."""
         handle = super().get_route_handler()
         known = _query_names(self.dependant)
+        takes_body = self.is_open or self.body_field is not None  # an open one may read the body itself
 
         async def handle_strictly(request: Request) -> Response:
             unknown = sorted(set(request.query_params) - known)
             if unknown:
                 raise Invalid(errors=[{"where": f"query.{name}", "detail": "Unknown parameter."} for name in unknown])
             if request.headers.get("content-type", "").startswith("application/json"):
-                _check_keys(await request.body())
+                _check_keys(await request.body(), takes_body=takes_body)
             return await handle(request)
 
         return handle_strictly
@@ -179,15 +180,18 @@ class OpenRoute(TenantRoute):
     is_open = True
 
 
-def _check_keys(body: bytes) -> None:
+def _check_keys(body: bytes, *, takes_body: bool) -> None:
     """Refuse an object that names a key twice: parsers differ in which of the two they take (RFC 8259, section 4).
 
-    What is no JSON at all is refused where it is read.
+    Where no body is taken, one that says something is refused: whoever sends it believes that it is obeyed. What is no
+    JSON at all is refused where it is read.
     """
     try:
-        json.loads(body, object_pairs_hook=_once)
+        said = json.loads(body, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         return
+    if said and not takes_body:
+        raise Invalid(errors=[{"where": "body", "detail": "Nothing is taken here but an empty body."}])
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -412,9 +412,9 @@ PROBES = (
     ),
 )
 BELONGINGS = (
-    Belonging("budget_id", _budget, Layer.BILLING),
-    Belonging("setup_id", _setup, Layer.BILLING),
-    Belonging("payment_method_id", _payment_method, Layer.BILLING),
-    Belonging("invoice_id", _invoice, Layer.BILLING),
-    Belonging("payment_id", _payment, Layer.BILLING),
+    Belonging("budget_id", _budget, Layer.BILLING, threats=("B01",)),
+    Belonging("setup_id", _setup, Layer.BILLING, threats=("B01",)),
+    Belonging("payment_method_id", _payment_method, Layer.BILLING, threats=("B01", "B06")),
+    Belonging("invoice_id", _invoice, Layer.BILLING, threats=("B01", "B06")),
+    Belonging("payment_id", _payment, Layer.BILLING, threats=("B01", "B06")),
 )

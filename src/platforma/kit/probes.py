@@ -46,6 +46,8 @@ class Observation:
     subject: str
     outcome: Outcome
     detail: str = ""
+    kind: str = ""
+    """The belonging of B that was attacked, if it was one: its layer and threats are the attack's, too."""
 
 
 @dataclass(frozen=True)
@@ -160,3 +162,5 @@ class Belonging:
     """What it is a part of, and goes with."""
     brings: tuple[str, ...] = field(default=())
     """Kinds of cloud resources that come about with it, and have no name in the API."""
+    threats: tuple[str, ...] = field(default=())
+    """What docs/isolation/threats.md calls an attack on one of B's."""

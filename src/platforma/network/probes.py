@@ -64,16 +64,16 @@ async def _floating_ip(party: Party) -> str | None:
 
 
 BELONGINGS = (
-    Belonging("network_id", _network, Layer.NETWORK, aliases=("resource_id",)),
-    Belonging("subnet_id", _subnet, Layer.NETWORK, needs=("network_id",)),
-    Belonging("router_id", _router, Layer.NETWORK),
-    Belonging("security_group_id", _group, Layer.NETWORK, aliases=("remote_group_id",)),
-    Belonging("free_port_id", _free_port, Layer.NETWORK, needs=("network_id", "subnet_id")),
-    Belonging("rule_id", _rule, Layer.NETWORK, needs=("security_group_id",)),
+    Belonging("network_id", _network, Layer.NETWORK, aliases=("resource_id",), threats=("N03",)),
+    Belonging("subnet_id", _subnet, Layer.NETWORK, needs=("network_id",), threats=("N03",)),
+    Belonging("router_id", _router, Layer.NETWORK, threats=("N03",)),
+    Belonging("security_group_id", _group, Layer.NETWORK, aliases=("remote_group_id",), threats=("N08",)),
+    Belonging("free_port_id", _free_port, Layer.NETWORK, needs=("network_id", "subnet_id"), threats=("N03",)),
+    Belonging("rule_id", _rule, Layer.NETWORK, needs=("security_group_id",), threats=("N08",)),
 )
 LATER_BELONGINGS = (
-    Belonging("port_id", _port, Layer.NETWORK),
-    Belonging("floating_ip_id", _floating_ip, Layer.NETWORK),
+    Belonging("port_id", _port, Layer.NETWORK, threats=("N03",)),
+    Belonging("floating_ip_id", _floating_ip, Layer.NETWORK, threats=("N03",)),
 )
 """What needs a server first."""
 

@@ -29,7 +29,7 @@ async def _erasure(party: Party) -> str | None:
 
 
 BELONGINGS = (
-    Belonging("volume_id", _volume, Layer.STORAGE, aliases=("source_volume_id",)),
-    Belonging("snapshot_id", _snapshot, Layer.STORAGE, needs=("volume_id",)),
+    Belonging("volume_id", _volume, Layer.STORAGE, aliases=("source_volume_id",), threats=("S01",)),
+    Belonging("snapshot_id", _snapshot, Layer.STORAGE, needs=("volume_id",), threats=("S01",)),
     Belonging("erasure_id", _erasure, Layer.STORAGE),
 )

@@ -24,6 +24,7 @@ from platforma.verification.timing import PAIRS, Timing
 Report = Callable[[str], None]
 
 FOREIGN_IDS = "foreign ids"
+OWNER_FIELDS = "owner fields"
 UNCHANGED = "victim unchanged"
 
 
@@ -47,6 +48,7 @@ class Engine:
         self._timing_pairs = timing_pairs
         self._matrix = Matrix(self._operations, self._names)
         self._belongings = belongings
+        self._of_kind = {each.name: each for each in belongings}
         self._nowhere: dict[str, str] = {}
         self._probes = [*self._of_matrix(), *probes]
         self._report = report
@@ -63,7 +65,7 @@ class Engine:
             before = await self._snapshot(scene.b)
             for probe in self._probes:
                 self._report(probe.title)
-                findings += await _run(probe, scene)
+                findings += [self._of_its_kind(each) for each in await _run(probe, scene)]
             findings.append(await self._compare(scene.b, before))
             self._report("Controls")
             failed = await self._matrix.controls(scene, lambda name: self._remake(scene.a, name))
@@ -88,6 +90,14 @@ class Engine:
             ("A01", "A02", "A07", "A09"),
             self._matrix.foreign_ids,
             "Answered byte for byte as an id that never existed; with A's own id it is answered otherwise",
+        )
+        yield Probe(
+            OWNER_FIELDS,
+            Layer.AUTHENTICATION,
+            "Fields that say whose something is or who pays, in the body of every operation that changes something",
+            ("A03", "A04", "B05", "B06"),
+            self._matrix.owner_fields,
+            "Each of them refused as an unknown field; without them the operation answers otherwise",
         )
         if self._timing_pairs:
             yield Probe(
@@ -212,6 +222,13 @@ class Engine:
             if not left:
                 return
 
+    def _of_its_kind(self, finding: Finding) -> Finding:
+        """Return a finding with the layer and the threats of the kind of thing that was attacked."""
+        kind = self._of_kind.get(finding.observation.kind)
+        if kind is None:
+            return finding
+        return replace(finding, layer=kind.layer, threats=(*finding.threats, *kind.threats))
+
     def _is_absent(self, finding: Finding) -> bool:
         """Say whether a finding is about a kind of thing that the installation does not have."""
         if finding.observation.outcome is not Outcome.NOT_PROVEN:
@@ -261,7 +278,11 @@ async def _run(probe: Probe, scene: Scene) -> list[Finding]:
 def _with_control(finding: Finding, failed: Mapping[str, str]) -> Finding:
     """Return a finding of the matrix as not proven if the control of its operation failed."""
     operation = finding.observation.subject.partition(" ")[0]
-    if finding.probe != FOREIGN_IDS or operation not in failed or finding.observation.outcome is not Outcome.HELD:
+    if (
+        finding.probe not in (FOREIGN_IDS, OWNER_FIELDS)
+        or operation not in failed
+        or finding.observation.outcome is not Outcome.HELD
+    ):
         return finding
     seen = replace(finding.observation, outcome=Outcome.NOT_PROVEN, detail=f"The control failed. {failed[operation]}")
     return replace(finding, observation=seen)

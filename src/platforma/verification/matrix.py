@@ -4,8 +4,9 @@ The answer to B's id has to be, byte for byte, the answer to an id that never ex
 with A's own id is answered otherwise.
 """
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -26,8 +27,20 @@ IDENTITY_HEADERS = (
 )
 Remake = Callable[[str], Awaitable[None]]
 """Makes one thing of A's again."""
+OWNER_FIELDS = (
+    "tenant_id",
+    "project_id",
+    "portal_id",
+    "account_id",
+    "owner",
+    "customer",
+    "customer_id",
+    "stripe_customer_id",
+    "payment_method",
+)
 _NOTHING = "00000000-0000-4000-8000-000000000000"
 """For what belongs to the platform, where it has none."""
+UNPROCESSABLE = 422
 _DESTRUCTIVE = {"GET": 0, "HEAD": 0, "PATCH": 1, "PUT": 1, "POST": 2, "DELETE": 3}
 
 
@@ -64,6 +77,32 @@ class Matrix:
         for operation in self._operations:
             for place in self._names.tenants_places(operation):
                 yield await self._try_foreign(scene, operation, place)
+
+    async def owner_fields(self, scene: Scene) -> AsyncIterator[Observation]:
+        """A03, A04, B05, B06: a field that names an owner, a customer or a card is refused, and by its name."""
+        foreign = scene.b.ids.get("tenant_id") or next(iter(scene.b.ids.values()), str(uuid4()))
+        for operation in self._operations:
+            if operation.method in ("GET", "HEAD") or not operation.path.startswith("/api/"):
+                continue
+            yield await self._try_owner_fields(scene, operation, foreign)
+
+    async def _try_owner_fields(self, scene: Scene, operation: ApiOperation, foreign: str) -> Observation:
+        try:
+            own = self._prepare(operation, scene.a)
+        except UnknownPlaceError as error:
+            return Observation(operation.id, Outcome.NOT_PROVEN, str(error))
+        body = json.loads(own.body) if own.body else {}
+        named = {name: foreign for name in OWNER_FIELDS if name not in body}
+        content = json.dumps({**body, **named}).encode()
+        request = replace(own, headers={**own.headers, "content-type": "application/json"}, body=content)
+        reply = await _send(scene.a, request)
+        shown = f"{request.method} {request.target} with {foreign} answers {reply.status}: {_sample(reply)}"
+        if reply.is_no_answer:
+            return Observation(operation.id, Outcome.NOT_PROVEN, shown)
+        missed = [name for name in named if f'"body.{name}"' not in reply.text]
+        if reply.status != UNPROCESSABLE or (missed and own.body):
+            return Observation(operation.id, Outcome.BYPASSED, f"{shown}; not refused: {', '.join(missed)}")
+        return Observation(operation.id, Outcome.HELD, f"answered {reply.status}")
 
     async def other_hosts(self, scene: Scene) -> AsyncIterator[Observation]:
         """P01: A's session is nobody's at another portal and at no portal."""
@@ -137,17 +176,16 @@ class Matrix:
         subject = f"{operation.id} {place}"
         name = self._names.of(place, operation)
         if name not in scene.b.ids:
-            return Observation(subject, Outcome.NOT_PROVEN, f"B has nothing that is a {name}.")
+            return Observation(subject, Outcome.NOT_PROVEN, f"B has nothing that is a {name}.", name)
         foreign_id, unknown_id = scene.b.ids[name], str(uuid4())
         try:
             foreign = await _send(scene.a, self._prepare(operation, scene.a, {place: foreign_id}))
             unknown = await _send(scene.a, self._prepare(operation, scene.a, {place: unknown_id}))
         except UnknownPlaceError as error:
-            return Observation(subject, Outcome.NOT_PROVEN, str(error))
+            return Observation(subject, Outcome.NOT_PROVEN, str(error), name)
         if foreign.is_no_answer or unknown.is_no_answer:
-            return Observation(
-                subject, Outcome.NOT_PROVEN, f"{foreign.status} and {unknown.status}: {_sample(foreign)}"
-            )
+            shown = f"{foreign.status} and {unknown.status}: {_sample(foreign)}"
+            return Observation(subject, Outcome.NOT_PROVEN, shown, name)
         found = differences(_answer(foreign, foreign_id), _answer(unknown, unknown_id))
         if scene.b.mark in foreign.text:
             found.append("the answer has B's words in it")
@@ -156,7 +194,7 @@ class Matrix:
         if found:
             found.insert(0, f"{operation.method} {operation.path} with {foreign_id}")
         seen = "; ".join(found)[:1000] or f"answered {foreign.status}, byte for byte as to {unknown_id}"
-        return Observation(subject, Outcome.BYPASSED if found else Outcome.HELD, seen)
+        return Observation(subject, Outcome.BYPASSED if found else Outcome.HELD, seen, name)
 
     def _prepare(
         self, operation: ApiOperation, party: Party, foreign: Mapping[IdPlace, str] | None = None
