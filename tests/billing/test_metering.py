@@ -74,6 +74,20 @@ async def test_a_volume_counts_from_when_it_is_made_until_it_is_gone(
     assert [event.resource_name for event in events] == ["data"] * 3
 
 
+async def test_a_volume_of_a_type_is_an_item_of_its_own(
+    portal_database: Database, administrator: Administrator, a: SessionBinding
+) -> None:
+    type_id = new_id()
+    await administrator.execute(
+        "INSERT INTO volume_types (id, cloud_id, name) VALUES (%s, %s, 'ssd')", (type_id, type_id.hex)
+    )
+    async with portal_database.write(a) as session:
+        volume = Volume(name="fast", size_gib=4, observed_size_gib=4, cloud_id="cinder", volume_type_id=type_id)
+        session.add(volume)
+    events = await events_of(portal_database, a, volume.id)
+    assert [(event.item, event.quantity) for event in events] == [(f"volume:{type_id}", 4)]
+
+
 async def test_what_is_rolled_back_was_not_used(portal_database: Database, a: SessionBinding) -> None:
     volume_id = await make_volume(portal_database, a)
     with suppress(ZeroDivisionError):

@@ -53,6 +53,7 @@ class UsageCorrection(Created, TenantOwned):
 
     __tablename__ = "usage_corrections"
     __grants__: ClassVar[Grants] = {**ACCOUNTS, DatabaseRole.OPERATOR: ("SELECT", "INSERT")}
+    __gate_reads__ = True
     __outlives_tenant__ = True
     __table_args__ = (
         UniqueConstraint("tenant_id", "key"),

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+import platforma.models  # noqa: F401 (completes the metadata, which the catalog is compared with)
 from platforma.app import create_app
 from platforma.cli.console import Reason, act, fail, operator_database, run, settings
 from platforma.kit.crypto import new_key

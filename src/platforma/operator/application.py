@@ -22,6 +22,7 @@ from platforma.operator.cluster_pages import clusters as cluster_pages
 from platforma.operator.console import mount_console
 from platforma.operator.portal_endpoints import portals
 from platforma.operator.price_endpoints import price_books
+from platforma.operator.price_pages import prices as price_pages
 from platforma.operator.service import OperatorAuthenticator
 from platforma.operator.sweep_endpoints import sweeps
 from platforma.operator.sweep_pages import findings as finding_pages
@@ -47,6 +48,7 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     pages.overview,
     pages.portals,
     billing_pages,
+    price_pages,
     tenant_pages,
     cluster_pages,
     finding_pages,

@@ -7,8 +7,9 @@ from fastapi import APIRouter
 from platforma.api.lists import Page
 from platforma.billing.schemas import PriceBookOut
 from platforma.operator import prices as service
+from platforma.operator.price_preview import preview_prices
 from platforma.operator.routes import OperatorRoute, Signed
-from platforma.operator.schemas import PriceBookCreate
+from platforma.operator.schemas import PriceBookCreate, PricePreviewOut
 
 price_books = APIRouter(prefix="/portals/{portal_id}/price-books", tags=["Prices"], route_class=OperatorRoute)
 
@@ -24,3 +25,9 @@ async def list_price_books(portal_id: UUID, acting: Signed) -> Page[PriceBookOut
 async def create_price_book(portal_id: UUID, body: PriceBookCreate, acting: Signed) -> PriceBookOut:
     """Set the prices of a portal from now or a later moment on. What was used before keeps its price."""
     return PriceBookOut.of(await service.create_price_book(acting, portal_id, body))
+
+
+@price_books.post("/preview")
+async def preview_price_book(portal_id: UUID, body: PriceBookCreate, acting: Signed) -> PricePreviewOut:
+    """What these prices would have made of last month, beside the present ones. Nothing is set."""
+    return PricePreviewOut.of(await preview_prices(acting, portal_id, body))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints, field_validator
@@ -18,6 +18,9 @@ from platforma.network.schemas import Cidr
 from platforma.operations.schemas import OperationOut
 from platforma.tenants.models import TenantStatus
 from platforma.tenants.quotas import DEFAULT_QUOTAS
+
+if TYPE_CHECKING:
+    from platforma.operator.price_preview import Preview
 
 Reason = Annotated[
     str,
@@ -144,6 +147,45 @@ class PriceBookCreate(Input):
         if twice:
             raise ValueError(f"There are two prices of {twice[0]}.")
         return prices
+
+
+class ChangeOut(Output):
+    """What something cost at the present prices, and costs at the new, in the currency's smallest unit."""
+
+    name: str
+    tenant_id: UUID | None
+    before: int
+    after: int
+
+
+class PricePreviewOut(Output):
+    """The effect of new prices on last month, without discounts and tax."""
+
+    begins: datetime
+    ends: datetime
+    currency: str
+    before: int
+    after: int
+    items: list[ChangeOut]
+    tenants: list[ChangeOut] = Field(description="Those first whose bill changes most.")
+    unpriced: list[str] = Field(description="What was used, and has no price.")
+
+    @classmethod
+    def of(cls, preview: "Preview") -> "PricePreviewOut":
+        """Describe a preview."""
+        lists = {name: [ChangeOut.model_validate(each) for each in getattr(preview, name)] for name in _CHANGES}
+        return cls(
+            begins=preview.period.begins,
+            ends=preview.period.ends,
+            currency=preview.currency,
+            before=preview.before,
+            after=preview.after,
+            unpriced=list(preview.unpriced),
+            **lists,
+        )
+
+
+_CHANGES = ("items", "tenants")
 
 
 class PortalQuery(NamedQuery):

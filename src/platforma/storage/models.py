@@ -62,7 +62,10 @@ class Volume(Resource):
 
     __tablename__ = "volumes"
     __grants__: ClassVar[Grants] = RESOURCE_GRANTS
-    __meter__ = Meter("CASE WHEN r.cloud_id IS NOT NULL THEN 'volume' END", "r.observed_size_gib")
+    __meter__ = Meter(
+        "CASE WHEN r.cloud_id IS NOT NULL THEN 'volume' || coalesce(':' || r.volume_type_id, '') END",
+        "r.observed_size_gib",
+    )
     __table_args__ = (
         CheckConstraint("size_gib > 0", name="size_gib"),
         CheckConstraint("source_kind IN ('volume', 'snapshot', 'image')", name="source_kind"),
@@ -107,7 +110,10 @@ class Snapshot(Resource):
 
     __tablename__ = "snapshots"
     __grants__: ClassVar[Grants] = RESOURCE_GRANTS
-    __meter__ = Meter("CASE WHEN r.cloud_id IS NOT NULL THEN 'snapshot' END", "r.observed_size_gib")
+    __meter__ = Meter(
+        "CASE WHEN r.cloud_id IS NOT NULL THEN 'snapshot' || coalesce(':' || r.volume_type_id, '') END",
+        "r.observed_size_gib",
+    )
     __table_args__ = (
         Index(None, "tenant_id", "volume_id"),
         CheckConstraint("size_gib > 0", name="size_gib"),

@@ -58,3 +58,29 @@ AS $$
     FROM public.price_books b JOIN public.tenants t ON t.portal_id = b.portal_id
     WHERE t.id = gate.current_tenant()
 $$;
+
+-- What the tenants of a portal used between two moments, by tenant and item, in units times microseconds. For operators,
+-- who try new prices on it.
+CREATE OR REPLACE FUNCTION gate.portal_usage(portal uuid, first timestamptz, last timestamptz) RETURNS TABLE (uses jsonb)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH lived AS (
+        SELECT e.tenant_id, e.item, e.quantity, e.at,
+               lead(e.at) OVER (PARTITION BY e.tenant_id, e.resource_id, e.item ORDER BY e.at, e.id) AS until
+        FROM public.usage_events e JOIN public.tenants t ON t.id = e.tenant_id
+        WHERE t.portal_id = portal AND e.at < last
+    ), used AS (
+        SELECT l.tenant_id, l.item, l.quantity * extract(epoch FROM
+                   least(coalesce(l.until, last), last) - greatest(l.at, first)) * 1000000 AS units
+        FROM lived l
+        WHERE l.quantity > 0 AND coalesce(l.until, last) > first
+        UNION ALL
+        SELECT c.tenant_id, c.item, c.unit_seconds::numeric * 1000000
+        FROM public.usage_corrections c JOIN public.tenants t ON t.id = c.tenant_id
+        WHERE t.portal_id = portal AND c.at >= first AND c.at < last
+    )
+    SELECT coalesce(jsonb_agg(jsonb_build_object('tenant_id', s.tenant_id, 'tenant_name', s.name, 'item', s.item,
+                                                 'units', s.units::text) ORDER BY s.tenant_id, s.item), '[]')
+    FROM (SELECT u.tenant_id, t.name, u.item, trunc(sum(u.units)) AS units
+          FROM used u JOIN public.tenants t ON t.id = u.tenant_id GROUP BY 1, 2, 3) s
+$$;

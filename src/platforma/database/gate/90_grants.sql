@@ -26,3 +26,4 @@ GRANT EXECUTE ON FUNCTION gate.receive_stripe_event TO platforma_portal;
 GRANT EXECUTE ON FUNCTION gate.add_sweeps, gate.take_sweep, gate.open_sweep, gate.request_eviction TO platforma_worker;
 GRANT EXECUTE ON FUNCTION gate.request_sweeps, gate.sweep_findings, gate.sweep_state TO platforma_operator;
 GRANT EXECUTE ON FUNCTION gate.portal_revenue TO platforma_operator;
+GRANT EXECUTE ON FUNCTION gate.portal_usage TO platforma_operator;
