@@ -223,10 +223,38 @@ async def test_what_is_gone_is_told(a: Member) -> None:
     a.stage.cloud.remove(own(a, CloudKind.VOLUME))
     a.stage.cloud.remove(own(a, CloudKind.FLOATING_IP))
     found = await sweep(a)
-    assert [(row["kind"], row["subject"], row["status"]) for row in sorted(found, key=lambda row: row["subject"])] == [
+    assert sorted((row["kind"], row["subject"], row["status"]) for row in found) == [
+        ("metered-in-vain", "floating ip web", "open"),
+        ("metered-in-vain", "volume data", "open"),
         ("missing", "floating ip web", "open"),
         ("missing", "volume data", "open"),
     ]
+    (volume,) = [row for row in found if row["kind"] == "metered-in-vain" and "volume" in row["subject"]]
+    assert (volume["evidence"]["item"], "since" in volume["evidence"]) == ("volume", True)
+
+
+async def test_what_is_metered_is_what_is_there(a: Member) -> None:
+    """Of one volume the meter was off, of another the row is gone. None can be mended; both are told till they end."""
+    await furnish(a)
+    administrator = a.stage.databases.administrator
+    (volume,) = await a.stage.rows("SELECT id FROM volumes WHERE tenant_id = %s", a.tenant_id)
+    event = b"INSERT INTO usage_events (tenant_id, id, resource_kind, resource_id, resource_name, item, quantity, at)"
+    ghost = uuid4()
+    close = event + b" VALUES (%s, gen_random_uuid(), 'volumes', %s, %s, 'volume', %s, clock_timestamp())"
+    await administrator.execute(close, (a.tenant_id, volume["id"], "data", 0))
+    await administrator.execute(close, (a.tenant_id, ghost, "ghost", 3))
+    for kind in (DriftKind.METERED_IN_VAIN, DriftKind.UNMETERED):
+        await choose(a, kind, Mode.MEND)
+    for _ in range(2):
+        found = await sweep(a)
+        assert [(row["kind"], row["subject"], row["status"]) for row in found] == [
+            ("metered-in-vain", "ghost", "open"),
+            ("unmetered", "volume data", "open"),
+        ]
+    await administrator.execute(close, (a.tenant_id, volume["id"], "data", 1))
+    await administrator.execute(close, (a.tenant_id, ghost, "ghost", 0))
+    assert await sweep(a) == []
+    assert {row["status"] for row in await findings(a)} == {"gone"}
 
 
 async def test_what_is_being_worked_on_is_no_finding(a: Member) -> None:

@@ -2,6 +2,7 @@
 
 from sqlalchemy import select
 
+from platforma.kit.problems import Invalid
 from platforma.operator.routes import Acting
 from platforma.sweep.kinds import MEANINGS, DriftKind, Mode
 from platforma.sweep.models import SweepChoice
@@ -38,13 +39,21 @@ async def list_choices(acting: Acting) -> list[ChoiceOut]:
     async with acting.database.platform() as session:
         chosen = {row.kind: Mode(row.mode) for row in await session.scalars(select(SweepChoice))}
     return [
-        ChoiceOut(kind=kind, title=meaning.title, mode=chosen.get(kind, meaning.default), is_default=kind not in chosen)
+        ChoiceOut(
+            kind=kind,
+            title=meaning.title,
+            mode=chosen.get(kind, meaning.default),
+            is_default=kind not in chosen,
+            is_mendable=meaning.is_mendable,
+        )
         for kind, meaning in MEANINGS.items()
     ]
 
 
 async def choose(acting: Acting, kind: DriftKind, mode: Mode) -> list[ChoiceOut]:
     """Have a kind of finding mended, or only reported, from the next sweep on."""
+    if mode is Mode.MEND and not MEANINGS[kind].is_mendable:
+        raise Invalid("The sweep cannot mend that. Make up for it by a correction of usage.")
     async with acting.database.platform() as session:
         row = await session.get(SweepChoice, kind.value, with_for_update=True)
         if row is None:

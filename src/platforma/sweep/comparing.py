@@ -47,6 +47,7 @@ def compare(expected: Expected, survey: CloudSurvey) -> dict[str, Drift]:
         *_networks(expected, survey),
         *_routers(expected, survey),
         *_floating_ips(expected, survey),
+        *_metering(expected, survey),
     ]
     return {drift.key: drift for drift in found}
 
@@ -144,6 +145,25 @@ def _floating_ips(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
         if wanted is not None and port != expected.targets[cloud_id]:
             evidence = {"floating_ip": cloud_id, "leads_to": port, "wanted": expected.targets[cloud_id]}
             yield Drift(DriftKind.FLOATING_IP, cloud_id, wanted.title, evidence, wanted)
+
+
+def _metering(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
+    """Compare what is metered with what is there. An operator makes up for it by corrections of usage."""
+    metered = expected.metered
+    for interval in metered.orphans():
+        yield Drift(DriftKind.METERED_IN_VAIN, str(interval.resource_id), interval.name, interval.evidence)
+    for kind, wanted in expected.resources:
+        if wanted.model.__meter__ is None or wanted.cloud_id is None:
+            continue
+        is_there = any(item.cloud_id == wanted.cloud_id for item in survey.objects[kind])
+        intervals = metered.intervals.get(wanted.id, [])
+        if not is_there:
+            for interval in intervals:
+                seen = interval.evidence | {"cloud_id": wanted.cloud_id}
+                yield Drift(DriftKind.METERED_IN_VAIN, str(wanted.id), wanted.title, seen, wanted)
+        elif not intervals and wanted.id in metered.used:
+            seen = {"resource": str(wanted.id), "cloud_id": wanted.cloud_id}
+            yield Drift(DriftKind.UNMETERED, str(wanted.id), wanted.title, seen, wanted)
 
 
 def _words(traffic: Traffic) -> str:

@@ -15,6 +15,7 @@ from platforma.network.ports import groups_of_ports
 from platforma.operations.models import Operation, OperationStatus, Plane, Resource, ResourceStatus
 from platforma.operations.service import resource_kind
 from platforma.storage.models import Snapshot
+from platforma.sweep.metering import Metered, load_metered
 
 _UNFINISHED = (OperationStatus.QUEUED, OperationStatus.RUNNING)
 
@@ -58,6 +59,7 @@ class Expected:
     targets: dict[CloudId, CloudId | None] = field(default_factory=dict)
     networks: dict[UUID, UUID] = field(default_factory=dict)
     """The network of each subnet."""
+    metered: Metered = field(default_factory=Metered)
 
     def find(self, kind: CloudKind, cloud_id: CloudId) -> Wanted | None:
         """Return what an object in the cloud is to us."""
@@ -75,9 +77,10 @@ async def load_expected(session: TenantSession) -> Expected:
         )
     )
     expected = Expected()
-    for model in tenant_tables().values():
-        if issubclass(model, Resource):
-            await _add_resources(session, expected, model, busy)
+    models = [model for model in tenant_tables().values() if issubclass(model, Resource)]
+    for model in models:
+        await _add_resources(session, expected, model, busy)
+    expected.metered = await load_metered(session, models)
     by_id = {wanted.id: wanted for _, wanted in expected.resources}
     await _add_rules(session, expected, by_id)
     await _add_ports(session, expected, by_id)

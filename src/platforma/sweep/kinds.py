@@ -28,6 +28,8 @@ class DriftKind(StrEnum):
     MISSING = "missing"
     NAMESPACE_CHANGED = "namespace-changed"
     NAMESPACE_MISSING = "namespace-missing"
+    METERED_IN_VAIN = "metered-in-vain"
+    UNMETERED = "unmetered"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Meaning:
 
     title: str
     default: Mode
+    is_mendable: bool = True
+    """Whether the sweep can do something about it."""
 
 
 MEANINGS: dict[DriftKind, Meaning] = {
@@ -53,5 +57,7 @@ MEANINGS: dict[DriftKind, Meaning] = {
     DriftKind.MISSING: Meaning("Something that Platforma made is gone", Mode.REPORT),
     DriftKind.NAMESPACE_CHANGED: Meaning("A namespace is not closed, confined or limited as it should be", Mode.MEND),
     DriftKind.NAMESPACE_MISSING: Meaning("A namespace is gone from its cluster", Mode.REPORT),
+    DriftKind.METERED_IN_VAIN: Meaning("Something is metered that is not there", Mode.REPORT, is_mendable=False),
+    DriftKind.UNMETERED: Meaning("Something is there that is not metered", Mode.REPORT, is_mendable=False),
 }
 """To mend what is unknown is to delete it, and to mend what is missing is to make it anew, empty."""

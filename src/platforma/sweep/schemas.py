@@ -43,6 +43,7 @@ class ChoiceOut(BaseModel):
     title: str
     mode: Mode
     is_default: bool
+    is_mendable: bool
 
 
 class Choice(Input):

@@ -226,7 +226,8 @@ async def record_drifts(
             logger.warning("drift", tenant_id=str(session.tenant_id), kind=drift.kind, evidence=drift.evidence)
         row.evidence = drift.evidence
         row.last_seen_at = func.now()
-        if modes.get(drift.kind, MEANINGS[drift.kind].default) is Mode.REPORT:
+        meaning = MEANINGS[drift.kind]
+        if not meaning.is_mendable or modes.get(drift.kind, meaning.default) is Mode.REPORT:
             row.status = "open"
             continue
         if row.status != "mending":
