@@ -259,6 +259,50 @@ async def test_dunning_reminds_holds_and_releases(shop: Shop) -> None:
     assert accepted.status_code == 202
 
 
+async def test_of_a_tenant_that_is_gone_the_last_bill_is_collected_and_then_no_card_is_kept(shop: Shop) -> None:
+    """An invoice of this very month before it is over; the customer and its binding stay for the books."""
+    await shop.add_card()
+    begun = await shop.ask("POST", "/payment-methods", status=202)
+    (account,) = await shop.rows("billing_accounts")
+    used_at = account["billed_until"]
+    await add_usage(shop.administrator, shop.a, used_at, used_at + timedelta(minutes=10), quantity=60)
+    await shop.administrator.execute("UPDATE tenants SET status = 'offboarded' WHERE id = %s", (shop.a.tenant_id,))
+    shop.now = NOW + timedelta(minutes=5)
+    await shop.work()  # what was used has not settled
+    assert [row["removal_requested_at"] for row in await shop.rows("payment_methods")] == [None]
+    shop.now = NOW + timedelta(hours=1)
+    shop.stripe.faults = [("before", CloudUnavailable())] * 2
+    await shop.work(turns=2)
+    assert [method.customer_id is None for method in shop.stripe.methods.values()] == [False]
+    await shop.work(turns=3)
+    assert sorted((row["status"], row["total"]) for row in await shop.rows("invoices")) == [
+        ("paid", 12),
+        ("paid", 1190),
+    ]
+    assert shop.charged() == 1202
+    assert [method.customer_id for method in shop.stripe.methods.values()] == [None]
+    assert all(row["removed_at"] for row in await shop.rows("payment_methods"))
+    (setup,) = [row for row in await shop.rows("payment_setups") if str(row["id"]) == begun["id"]]
+    assert (setup["status"], setup["client_secret"]) == ("failed", None)
+    assert list(shop.stripe.customers.values()) == [shop.a.tenant_id]
+    bound = await shop.administrator.execute("SELECT tenant_id FROM gate.stripe_customers")
+    assert await bound.fetchall() == [(shop.a.tenant_id,)]
+    assert (await shop.kinds()).count("closed") == 1
+
+
+async def test_a_card_is_kept_as_long_as_something_may_be_collected_from_it(shop: Shop) -> None:
+    """A declined card of a tenant that is gone is tried as often as any, and then forgotten."""
+    await shop.add_card(DECLINED)
+    await shop.administrator.execute("UPDATE tenants SET status = 'offboarded' WHERE id = %s", (shop.a.tenant_id,))
+    for days, is_kept in ((1, True), (4, True), (7, True), (11, False)):
+        shop.now = NOW + timedelta(days=days)
+        await shop.work(turns=2)
+        kept = [row for row in await shop.rows("payment_methods") if row["removed_at"] is None]
+        assert bool(kept) is is_kept, days
+    assert len(await shop.rows("payments")) == 4
+    assert (await shop.invoice())["status"] == "open"
+
+
 async def test_the_nightly_comparison_finds_what_differs(shop: Shop) -> None:
     await shop.add_card()
     customer = next(iter(shop.stripe.customers))

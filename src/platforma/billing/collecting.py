@@ -115,14 +115,15 @@ async def want_payment(session: WriteSession, invoice_id: UUID, *, requested_by:
     return payment
 
 
-async def schedule_payments(session: WriteSession, *, now: datetime) -> None:
-    """Wish for open invoices to be collected, a few times each, if there is a card."""
+async def schedule_payments(session: WriteSession, *, now: datetime) -> bool:
+    """Wish for open invoices to be collected, a few times each, if there is a card; say whether there is one."""
     if await _default_method(session) is None:
-        return
+        return False
     for invoice in await list_open_invoices(session):
         tried = await session.scalar(select(func.count()).where(Payment.invoice_id == invoice.id)) or 0
         if tried < len(ATTEMPTS) and invoice.issued_at + ATTEMPTS[tried] <= now:
             await want_payment(session, invoice.id, requested_by="platforma")
+    return True
 
 
 async def has_unfinished(session: WriteSession) -> bool:

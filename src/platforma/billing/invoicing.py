@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from platforma.billing.closing import is_gone
 from platforma.billing.costs import currency_of, find_books, find_reductions
 from platforma.billing.invoice_models import BillingAccount, DocumentKind, Invoice, InvoiceLine, InvoiceStatus
 from platforma.billing.metering import Period, find_uses
@@ -61,12 +62,13 @@ async def get_account(session: TenantSession, *, for_update: bool = False) -> Bi
 async def issue_due_invoices(
     session: WriteSession, account: BillingAccount, *, now: datetime, settling: timedelta = SETTLING
 ) -> list[Invoice]:
-    """Issue what is due: each month that is over, and what has come up since if somebody asked for it.
+    """Issue what is due: each month that is over, and what has come up since if somebody asked for it or the tenant is
+    gone.
 
     The account is locked by the caller. Nothing is issued while the portal has no seller; then the account says so.
     """
     limit = (now - settling).replace(microsecond=0)
-    is_requested = account.invoice_requested_at is not None
+    is_requested = account.invoice_requested_at is not None or await is_gone(session)
     terms = await find_terms(session)
     issued: list[Invoice] = []
     while (period := next_period(account.billed_until, limit, is_requested=is_requested)) is not None:

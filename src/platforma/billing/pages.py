@@ -96,6 +96,7 @@ _EVENTS = {
     "reinstated": "Everything can be changed again.",
     "refund_failed": "A refund failed. Your provider looks after it.",
     "differs": "Stripe and your provider differ. Your provider looks after it.",
+    "closed": "The account was closed, and the cards were forgotten.",
     "rejected": "An answer of Stripe was rejected. Your provider looks after it.",
 }
 

@@ -14,7 +14,9 @@ from sqlalchemy import Connection, func
 from sqlalchemy.exc import DBAPIError
 
 from platforma.billing.budgets import watch_budgets
+from platforma.billing.closing import close_account, is_gone
 from platforma.billing.collecting import (
+    ATTEMPTS,
     LOOK_AGAIN,
     Compare,
     LookAtPayment,
@@ -147,7 +149,7 @@ async def take_turn(
 
 
 async def bill(database: Database, turn: Turn, *, now: datetime, settling: timedelta = SETTLING) -> None:
-    """Issue what is due, pay with credit, remind of what is overdue, and wish for what is open to be collected."""
+    """Issue what is due, pay with credit, wish for what is open to be collected, and close who is gone."""
     async with database.write(turn) as session:
         account = await get_account(session, for_update=True)
         if account is None:
@@ -155,7 +157,9 @@ async def bill(database: Database, turn: Turn, *, now: datetime, settling: timed
         for invoice in await issue_due_invoices(session, account, now=now, settling=settling):
             logger.info("invoice issued", tenant_id=str(session.tenant_id), number=invoice.number)
         await use_credit(session)
-        await schedule_payments(session, now=now)
+        has_cards = await schedule_payments(session, now=now)
+        if await is_gone(session):
+            await close_account(session, account, now=now, attempts=len(ATTEMPTS) if has_cards else 0)
 
 
 async def collect(
