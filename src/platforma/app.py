@@ -60,6 +60,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     compute.key_pairs,
     compute.servers,
     compute.ports,
+    storage.volume_types,
     storage.volumes,
     storage.snapshots,
     erasures,

@@ -39,6 +39,7 @@ from platforma.operations.reaper import Reaper
 from platforma.operations.reconciling import Reconcilers
 from platforma.operations.registry import reconcilers_of
 from platforma.settings import Settings, WorkerSettings, need
+from platforma.storage.proving import keep_volume_types
 from platforma.storage.sampling import Assurance
 from platforma.sweep.turns import Sweeper
 from platforma.tenants.catalogue import keep_catalogue
@@ -67,7 +68,9 @@ class Worker:
         *,
         call_timeout_seconds: float = 20.0,
         stripe: PaymentProvider | None = None,
+        assurance: Assurance | None = None,
     ) -> None:
+        self._assurance = assurance or Assurance()
         self._plane = plane
         self._stripe = stripe
         self._settings = settings
@@ -117,6 +120,7 @@ class Worker:
             self._beside(self._reaper.run()),
             self._beside(self._keep_catalogue()),
             self._beside(self._keep_clusters()),
+            self._beside(self._keep_volume_types()),
             self._beside(self._keep_billing()),
             self._beside(self._keep_sweeping()),
         ):
@@ -151,6 +155,10 @@ class Worker:
     async def _keep_clusters(self) -> None:
         if self._plane is Plane.PLATFORM:
             await keep_clusters(self._database, self._access, self._executor)
+
+    async def _keep_volume_types(self) -> None:
+        if self._plane is Plane.PLATFORM:
+            await keep_volume_types(self._database, self._access, self._executor, self._assurance)
 
     async def _keep_billing(self) -> None:
         if self._plane is Plane.TENANT:
@@ -215,6 +223,7 @@ async def run_worker(
         settings.worker,
         call_timeout_seconds=timeout,
         stripe=_stripe(settings, plane),
+        assurance=assurance,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -26,7 +26,7 @@ ALIASES = {
 }
 """Names of id places that mean the id of something with another name."""
 
-NOBODYS = frozenset({"flavor_id", "image_id", "cluster_id"})
+NOBODYS = frozenset({"flavor_id", "image_id", "cluster_id", "volume_type_id"})
 """Ids of things that belong to the platform and that every tenant may name."""
 
 NAMED_ANYWAY = frozenset({"cluster_id"})

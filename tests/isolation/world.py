@@ -26,7 +26,7 @@ from platforma.billing.payment_models import (
     Refund,
 )
 from platforma.compute.models import Flavor, Image, KeyPair, Server, ServerSecurityGroup
-from platforma.database.database import Database
+from platforma.database.database import Database, PlatformSession
 from platforma.database.gate_calls import OperationBinding, OperatorBinding
 from platforma.database.tenant_session import WriteSession
 from platforma.kit.clock import utc_now
@@ -47,7 +47,7 @@ from platforma.network.models import (
 from platforma.operations.models import Operation
 from platforma.portal.models import Domain, Portal
 from platforma.storage.erasure_models import Erasure, ErasureRecord
-from platforma.storage.models import Snapshot, Volume, VolumeAttachment
+from platforma.storage.models import Snapshot, Volume, VolumeAttachment, VolumeType
 from platforma.sweep.models import Sweep, SweepFinding
 from platforma.tenants.models import AuditEvent, CloudCredential, Member, Quota, Tenant
 
@@ -240,6 +240,17 @@ async def _sign_in(databases: Databases, tenancy: Tenancy, role: Role) -> None:
     tenancy.ids["member_id"] = tenancy.members.get(Role.MEMBER, tenancy.members[role])
 
 
+async def _volume_type(session: PlatformSession) -> UUID:
+    """A type that is offered."""
+    kind: VolumeType | None = await session.scalar(select(VolumeType).where(VolumeType.cloud_id == "test-type"))
+    if kind is None:
+        kind = VolumeType(cloud_id="test-type", name="standard", method="zeroed_by_platform", wanted_at=utc_now())
+        kind.proven_at, kind.proven_method = utc_now(), kind.method
+        session.add(kind)
+        await session.flush()
+    return kind.id
+
+
 async def _catalogue(provisioner: Database) -> dict[str, UUID]:
     async with provisioner.platform() as session:
         flavor = await session.scalar(select(Flavor).where(Flavor.cloud_id == "test-flavor"))
@@ -251,7 +262,7 @@ async def _catalogue(provisioner: Database) -> dict[str, UUID]:
             image = Image(cloud_id="test-image", name="debian-12")
             session.add(image)
         await session.flush()
-        return {"flavor_id": flavor.id, "image_id": image.id}
+        return {"flavor_id": flavor.id, "image_id": image.id, "volume_type_id": await _volume_type(session)}
 
 
 async def _cluster(databases: Databases) -> UUID:

@@ -9,7 +9,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from platforma.database.database import Database
 from platforma.operator.application import create_operator_app
+from platforma.storage.models import VolumeType
 from platforma.verification.inventory import ApiOperation, list_operations
 from tests.database.tenants import PASSWORD, SignedIn, TwoTenants
 from tests.operator.conftest import HOST, NOWHERE, REASON, Plane, example_of, token_of
@@ -289,3 +291,22 @@ async def test_a_console_that_is_too_busy_says_when_to_come_back(plane: Plane, p
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) > 0
     assert "Try again in a moment" in response.text
+
+
+async def test_volume_types_are_offered_and_withdrawn(plane: Plane, provisioner_database: Database) -> None:
+    async with provisioner_database.platform() as session:
+        session.add(kind := VolumeType(cloud_id=str(uuid4()), name=f"fast-{uuid4()}"))
+    page = await plane.send("GET", "/volume-types")
+    assert (page.status_code, kind.name in page.text) == (200, True)
+    form = {"is_wanted": "true", "method": "zeroed_by_backend"}
+    assert (await plane.send("POST", f"/volume-types/{kind.id}", data=form)).status_code == 303
+    assert "Waiting for the canary" in (await plane.send("GET", "/volume-types")).text
+    listed = (await plane.call("GET", "/volume-types", status=200))["items"]
+    (found,) = [each for each in listed if each["name"] == kind.name]
+    assert (found["method"], found["is_offered"], found["wanted_at"] is not None) == ("zeroed_by_backend", False, True)
+    audit = (await plane.call("GET", "/operator-audit", status=200, params={"limit": 1}))["items"][0]
+    assert (audit["action"], audit["details"]["volume_type"]) == ("volume_type.offer", kind.name)
+    assert (await plane.send("POST", f"/volume-types/{kind.id}", data={"is_wanted": "false"})).status_code == 303
+    assert "Not offered" in (await plane.send("GET", "/volume-types")).text
+    await plane.call("PUT", f"/volume-types/{uuid4()}", status=404, json={"is_wanted": True})
+    await plane.call("PUT", f"/volume-types/{kind.id}", status=422, json={"is_wanted": True, "method": "hope"})

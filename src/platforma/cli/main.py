@@ -25,6 +25,7 @@ _COMMANDS = {
     "tenant": "tenants:app",
     "verify": "verify:verify",
     "version": "processes:version",
+    "volume-type": "volume_types:app",
     "worker": "processes:worker",
 }
 

@@ -59,9 +59,14 @@ class CloudAccess:
 
     def open_administration(self) -> CloudAdministration:
         """Open the cloud's administration, in the provisioner only."""
+        clouds, settings, administrator = self.as_administrator()
+        return clouds.open_administration(settings, administrator)
+
+    def as_administrator(self) -> tuple[Clouds, OpenStackSettings, AdministratorCredential]:
+        """Return what opens any project of the cloud, in the provisioner only."""
         if self._administrator is None:
             raise SettingsError("This process has no administrator's credential of the cloud.")
-        return self._clouds.open_administration(self._settings, self._administrator)
+        return self._clouds, self._settings, self._administrator
 
     def seal_cluster(self, cluster_id: UUID, credential: ClusterCredential) -> bytes:
         """Encrypt the tenants' worker's credential of a cluster so that it opens for that cluster only."""

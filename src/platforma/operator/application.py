@@ -28,6 +28,8 @@ from platforma.operator.sweep_endpoints import sweeps
 from platforma.operator.sweep_pages import findings as finding_pages
 from platforma.operator.tenant_endpoints import tenants
 from platforma.operator.tenant_pages import tenants as tenant_pages
+from platforma.operator.volume_type_endpoints import volume_types
+from platforma.operator.volume_type_pages import volume_types as volume_type_pages
 from platforma.settings import Settings, SettingsError, need
 
 API_PREFIX = "/api/v1"
@@ -41,6 +43,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     billing,
     tenants,
     clusters,
+    volume_types,
 )
 
 PAGE_ROUTERS: tuple[APIRouter, ...] = (
@@ -52,6 +55,7 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     tenant_pages,
     cluster_pages,
     finding_pages,
+    volume_type_pages,
 )
 
 DESCRIPTION = """What operators do: portals, their domains, tenants. Sign in with `POST /api/v1/session` and send the

@@ -16,6 +16,7 @@ from platforma.kubernetes.models import ClusterStatus
 from platforma.kubernetes.schemas import PodLabels
 from platforma.network.schemas import Cidr
 from platforma.operations.schemas import OperationOut
+from platforma.storage.erasure_models import ErasureMethod
 from platforma.tenants.models import TenantStatus
 from platforma.tenants.quotas import DEFAULT_QUOTAS
 
@@ -379,3 +380,25 @@ class ClusterOut(Output):
     check_due_at: datetime
     created_at: datetime
     updated_at: datetime
+
+
+class VolumeTypeChange(Input):
+    """Whether to offer a volume type, and how its volumes are erased."""
+
+    is_wanted: bool = Field(description="Offer it as soon as a canary has proven its method; with false, withdraw it.")
+    method: ErasureMethod | None = Field(default=None, description="If not given, as it is.")
+    reason: Reason = "Volume types on offer."
+
+
+class VolumeTypeOut(Output):
+    """A volume type of the cloud."""
+
+    id: UUID
+    name: str
+    is_present: bool = Field(description="Whether the cloud has it still.")
+    is_offered: bool = Field(description="Whether tenants may choose it.")
+    method: ErasureMethod
+    wanted_at: datetime | None = Field(description="Since when it shall be offered.")
+    tried_at: datetime | None = Field(description="When the last canary was sent.")
+    proven_at: datetime | None = Field(description="When one has last shown that nothing is left behind.")
+    finding: str | None = Field(description="What the last one has found.")

@@ -32,6 +32,8 @@ class Verdict:
     volume_type: str
     is_clean: bool
     words: str
+    has_shown: bool = True
+    """Whether it has shown anything: space that did not come back shows neither."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class CanaryFlight:
             project_id = administration.ensure_project(tenant_id, description="Canaries of Platforma")
             user_id = administration.ensure_user(tenant_id, project_id)
             opened.append(clouds.open_project(where, administration.create_credential(project_id, user_id)))
-        return cls(opened[0], opened[1], tuple(administration.list_volume_types()), assurance)
+        return cls(opened[0], opened[1], tuple(each.name for each in administration.list_volume_types()), assurance)
 
     def fly(self, *, is_erased: bool = True) -> Iterator[Verdict]:
         """Send one through each type, erased by Platforma or left to the back end. Raises CloudError."""
@@ -80,7 +82,7 @@ class CanaryFlight:
                 if found is not None:
                     return found
             words = f"The space did not come back within {_VOLUMES_AT_MOST} volumes: nothing was shown."
-            return Verdict(volume_type, False, words)
+            return Verdict(volume_type, False, words, has_shown=False)
         finally:
             _delete(self.first, mine)
             for id_ in theirs:

@@ -1,4 +1,4 @@
-"""`/api/v1/volumes` and `/snapshots`."""
+"""`/api/v1/volumes`, `/volume-types` and `/snapshots`."""
 
 from typing import Annotated
 from uuid import UUID
@@ -25,14 +25,23 @@ from platforma.storage.schemas import (
     VolumeExtend,
     VolumeOut,
     VolumeQuery,
+    VolumeTypeOut,
 )
 from platforma.storage.service import VolumeDetails
+from platforma.storage.types import list_offered
 
+volume_types = APIRouter(prefix="/volume-types", tags=["Volumes"], route_class=TenantRoute)
 volumes = APIRouter(prefix="/volumes", tags=["Volumes"], route_class=TenantRoute)
 snapshots = APIRouter(prefix="/snapshots", tags=["Snapshots"], route_class=TenantRoute)
 
 Reads = Annotated[Reading, may_read(Permission.VOLUMES_READ)]
 Writes = Annotated[Writing, may_write(Permission.VOLUMES_WRITE)]
+
+
+@volume_types.get("")
+async def list_volume_types(reading: Reads) -> Page[VolumeTypeOut]:
+    """The volume types that are offered."""
+    return Page(items=[VolumeTypeOut.model_validate(row) for row in await list_offered(reading.session)])
 
 
 @volumes.get("")

@@ -1,10 +1,10 @@
 """Volumes, their attachments, types and snapshots."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from platforma.database.roles import DatabaseRole
@@ -25,21 +25,21 @@ from platforma.storage.erasure_models import ErasureMethod
 
 
 class VolumeType(Touched, PlatformWide):
-    """A kind of volume that the cloud has, and how what it holds is erased. Copied from the cloud."""
+    """A kind of volume that the cloud has, and how what it holds is erased.
+
+    Operators say which they want to offer, and by which method it is erased; that the method works, only the
+    provisioner can write down, after its canary.
+    """
 
     __tablename__ = "volume_types"
     __grants__: ClassVar[Grants] = {
         DatabaseRole.PORTAL: READ,
         DatabaseRole.WORKER: READ,
         DatabaseRole.PROVISIONER: WRITE,
-        DatabaseRole.OPERATOR: (
-            "SELECT",
-            update_of("finding", "is_offered", "method", "proof", "proven_at", "updated_at"),
-        ),
+        DatabaseRole.OPERATOR: ("SELECT", update_of("method", "wanted_at", "updated_at")),
     }
     __table_args__ = (
         CheckConstraint(f"method IN ({', '.join(repr(str(each)) for each in ErasureMethod)})", name="method"),
-        CheckConstraint("NOT is_offered OR proven_at IS NOT NULL", name="is_offered"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -47,14 +47,25 @@ class VolumeType(Touched, PlatformWide):
     name: Mapped[str]
     is_present: Mapped[bool] = mapped_column(server_default="true")
     """Whether the cloud has it still."""
-    is_offered: Mapped[bool] = mapped_column(server_default="false")
-    """Whether tenants may choose it: only when a canary has proven its method."""
     method: Mapped[str] = mapped_column(server_default=ErasureMethod.PLATFORM)
+    wanted_at: Mapped[datetime | None]
+    """Since when an operator wants to offer it."""
+    tried_at: Mapped[datetime | None]
+    """When a canary was last sent through it."""
     proven_at: Mapped[datetime | None]
-    """When a canary has last shown that nothing is left behind; None if it never has, or has since failed."""
+    """When a canary has last shown that nothing is left behind; None if never, or if it has since been seen to leak."""
+    proven_method: Mapped[str | None]
+    """The method that was proven: with another one, nothing is."""
     finding: Mapped[str | None]
     """What the last canary has found, in words for the operator."""
-    proof: Mapped[dict[str, Any] | None]
+    is_offered: Mapped[bool] = mapped_column(
+        Computed(
+            "is_present AND wanted_at IS NOT NULL AND proven_at IS NOT NULL"
+            " AND coalesce(proven_method = method, false)",
+            persisted=True,
+        )
+    )
+    """Whether tenants may choose it."""
 
 
 class Volume(Resource):

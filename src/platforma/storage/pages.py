@@ -30,6 +30,7 @@ from platforma.storage.schemas import (
     VolumeExtend,
     VolumeQuery,
 )
+from platforma.storage.types import find_type, list_offered
 
 volumes = APIRouter(prefix="/volumes", tags=["Volumes"], route_class=PageRoute)
 
@@ -50,6 +51,7 @@ class VolumeForm(FormInput):
     name: Annotated[Name, Field(examples=["data"])]
     description: Description = ""
     size_gib: int = Field(ge=1, le=LARGEST_VOLUME_GIB)
+    volume_type_id: UUID | None = None
 
 
 class SizeForm(FormInput):
@@ -82,14 +84,15 @@ async def show_volumes(request: Request, query: Annotated[VolumesQuery, Query()]
 @volumes.get("/new")
 async def show_new_volume(request: Request, reading: Plans) -> Response:
     """The form for a volume."""
-    return render(request, "storage/new_volume.html", reading, largest=LARGEST_VOLUME_GIB)
+    types = await list_offered(reading.session)
+    return render(request, "storage/new_volume.html", reading, largest=LARGEST_VOLUME_GIB, types=types)
 
 
 @volumes.post("")
 @shown_on("/volumes/new")
 async def create_volume(form: Annotated[VolumeForm, Form()], writing: Writes) -> Response:
     """Make a volume."""
-    wanted = VolumeCreate(name=form.name, description=form.description, size_gib=form.size_gib)
+    wanted = VolumeCreate(**form.model_dump())
     details, _operation = await service.create_volume(writing.session, writing.principal, wanted)
     return see_other(f"/volumes/{details.volume.id}")
 
@@ -117,6 +120,7 @@ async def show_volume(volume_id: UUID, request: Request, reading: Reads) -> Resp
         servers=servers,
         operation=await find_latest_operation(reading.session, volume_id),
         largest=LARGEST_VOLUME_GIB,
+        volume_type=await find_type(reading.session, details.volume),
     )
 
 

@@ -26,6 +26,7 @@ from platforma.storage.evidence import reach
 from platforma.storage.models import Snapshot, Volume, VolumeAttachment
 from platforma.storage.sampling import Assurance
 from platforma.storage.service import request_erasure
+from platforma.storage.types import find_type
 
 logger = structlog.get_logger(__name__)
 
@@ -65,6 +66,7 @@ class VolumeView:
     model: type[Volume] | type[Snapshot] = Volume
     source: VolumeSource | None = None
     is_source_gone: bool = False
+    volume_type: str | None = None
 
     @property
     def row(self) -> RowKey:
@@ -114,6 +116,7 @@ class VolumeReconciler(Reconciler[VolumeView, VolumeCloud]):
             None if erasure is None else ErasureView.of(erasure),
             source=(source := await _find_source(session, volume)),
             is_source_gone=volume.source_kind is not None and source is None,
+            volume_type=getattr(await find_type(session, volume), "cloud_id", None),
         )
 
     def step(self, view: VolumeView, cloud: VolumeCloud) -> Step:
@@ -164,6 +167,7 @@ class SnapshotReconciler(VolumeReconciler):
             Snapshot,
             source,
             source is None,
+            getattr(await find_type(session, snapshot), "cloud_id", None),
         )
 
 
@@ -187,7 +191,9 @@ def _make(view: VolumeView, cloud: VolumeCloud) -> Step:
     if view.is_source_gone:
         return failed("What it should be a copy of is there no more. Delete it, and make it of something else.")
     description = describe(view.name, view.description)
-    volume = cloud.ensure_volume(view.id, size_gib=view.size_gib, description=description, source=view.source)
+    volume = cloud.ensure_volume(
+        view.id, size_gib=view.size_gib, description=description, source=view.source, volume_type=view.volume_type
+    )
     return again(0, "Asked for the volume", progress=30, changes={view.row: {"cloud_id": volume.cloud_id}})
 
 

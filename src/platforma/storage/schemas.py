@@ -20,12 +20,22 @@ class VolumeQuery(ResourceQuery):
     server_id: UUID | None = None
 
 
+class VolumeTypeOut(Output):
+    """A kind of volume to choose, and how what it holds is erased when it is deleted."""
+
+    id: UUID
+    name: str
+    method: ErasureMethod
+    proven_at: datetime = Field(description="When it was last shown that nothing is left behind.")
+
+
 class VolumeCreate(Input):
     """A volume: empty, or a copy of a snapshot, of another volume or of an image."""
 
     name: Name
     description: Description = ""
     size_gib: Integer = Field(ge=1, le=LARGEST_VOLUME_GIB)
+    volume_type_id: UUID | None = Field(default=None, description="If not given: its source's, or the default.")
     snapshot_id: UUID | None = None
     source_volume_id: UUID | None = None
     image_id: UUID | None = None
@@ -71,6 +81,7 @@ class VolumeOut(ResourceOut):
     """A volume."""
 
     size_gib: int
+    volume_type_id: UUID | None = Field(description="Null for the default.")
     observed_size_gib: int | None = Field(description="What it has in the cloud so far; null until it has been made.")
     source_kind: Literal["volume", "snapshot", "image"] | None = Field(description="What it began as a copy of.")
     source_id: UUID | None

@@ -17,11 +17,12 @@ from platforma.network.service import apply_changes
 from platforma.operations.models import Operation, ResourceStatus
 from platforma.operations.resources import delete_resource, get_resource
 from platforma.operations.service import request_operation, resource_kind
-from platforma.storage.erasure_models import Erasure, ErasureMethod
+from platforma.storage.erasure_models import Erasure
 from platforma.storage.errors import Attached, BeingCopied, NotAttached, TooSmall, VolumeNotMade
 from platforma.storage.evidence import write_record
-from platforma.storage.models import Snapshot, Volume, VolumeAttachment, VolumeType
+from platforma.storage.models import Snapshot, Volume, VolumeAttachment
 from platforma.storage.schemas import VolumeAttach, VolumeChange, VolumeCreate, VolumeExtend, VolumeQuery
+from platforma.storage.types import choose_type, find_method
 from platforma.tenants.quotas import check_quota
 
 _SORTABLE = {
@@ -73,12 +74,20 @@ async def describe_volumes(session: TenantSession, volumes: Sequence[Volume]) ->
 async def create_volume(
     session: WriteSession, principal: Principal, body: VolumeCreate
 ) -> tuple[VolumeDetails, Operation]:
-    """Wish for a volume. Raises NotFound for a source that is not the tenant's, TooSmall if it does not fit."""
+    """Wish for a volume. Raises NotFound for a source that is not the tenant's, or a type that is not offered.
+
+    TooSmall if it does not fit.
+    """
     await check_quota(session, "volumes", func.count(), Volume, 1)
     await check_quota(session, "volume_gib", func.sum(Volume.size_gib), Volume, body.size_gib)
-    kind, source_id = await _check_source(session, body)
+    source = await _check_source(session, body)
     volume = Volume(
-        name=body.name, description=body.description, size_gib=body.size_gib, source_kind=kind, source_id=source_id
+        name=body.name,
+        description=body.description,
+        size_gib=body.size_gib,
+        volume_type_id=await choose_type(session, body.volume_type_id) or source.volume_type_id,
+        source_kind=source.kind,
+        source_id=source.id,
     )
     session.add(volume)
     operation = await request_operation(session, action="volume.create", resource=volume, requested_by=principal.email)
@@ -107,23 +116,32 @@ async def delete_volume(
     return details, await delete_resource(session, volume, "volume.delete", principal.email)
 
 
-async def _check_source(session: WriteSession, body: VolumeCreate) -> tuple[str | None, UUID | None]:
+@dataclass(frozen=True)
+class _Source:
+    """What a volume is a copy of, and the type that a copy has if no other is chosen."""
+
+    kind: str | None = None
+    id: UUID | None = None
+    volume_type_id: UUID | None = None
+
+
+async def _check_source(session: WriteSession, body: VolumeCreate) -> _Source:
     """Return what a volume shall be a copy of, after seeing that it is there and fits."""
     if body.image_id is not None:
         image = await get_image(session, body.image_id)
         _require_room(body.size_gib, max(image.minimum_disk_gib, 1), image.name)
-        return "image", image.id
+        return _Source("image", image.id)
     if body.snapshot_id is not None:
         snapshot = await get_resource(session, Snapshot, body.snapshot_id, for_change=True)
         if snapshot.observed_size_gib is None:
             raise VolumeNotMade(f"Snapshot {snapshot.name} is not made yet.")
         _require_room(body.size_gib, snapshot.size_gib, snapshot.name)
-        return "snapshot", snapshot.id
+        return _Source("snapshot", snapshot.id, snapshot.volume_type_id)
     if body.source_volume_id is not None:
         volume = await get_made_volume(session, body.source_volume_id)
         _require_room(body.size_gib, volume.size_gib, volume.name)
-        return "volume", volume.id
-    return None, None
+        return _Source("volume", volume.id, volume.volume_type_id)
+    return _Source()
 
 
 def _require_room(size_gib: int, needed_gib: int, name: str) -> None:
@@ -142,10 +160,9 @@ async def refuse_while_copied(session: WriteSession, row: Volume | Snapshot) -> 
 
 
 async def request_erasure(session: WriteSession, subject: Volume | Snapshot, requested_by: str) -> None:
-    """Write down that a volume or snapshot has to be erased, by the method of its type, unless that has been done."""
+    """Write down, once, that a volume or snapshot has to be erased, by the method that is proven for its type."""
     if await session.scalar(select(Erasure.id).where(Erasure.subject_id == subject.id)) is not None:
         return
-    kind = None if subject.volume_type_id is None else await session.get(VolumeType, subject.volume_type_id)
     erasure = Erasure(
         id=new_id(),
         subject_kind=resource_kind(type(subject)),
@@ -153,7 +170,7 @@ async def request_erasure(session: WriteSession, subject: Volume | Snapshot, req
         name=subject.name,
         cloud_id=subject.cloud_id,
         size_gib=subject.observed_size_gib or subject.size_gib,
-        method=ErasureMethod.PLATFORM if kind is None else kind.method,
+        method=await find_method(session, subject.volume_type_id),
         requested_by=requested_by,
     )
     session.add(erasure)

@@ -9,7 +9,7 @@ from types import ModuleType
 import platforma
 from platforma.kit.probes import Belonging, Probe
 
-NOBODYS = frozenset({"flavor_id", "image_id", "cluster_id"})
+NOBODYS = frozenset({"flavor_id", "image_id", "cluster_id", "volume_type_id"})
 """Ids of what belongs to the platform, and may be named by every tenant."""
 
 

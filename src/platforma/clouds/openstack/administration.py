@@ -22,6 +22,7 @@ from platforma.clouds.openstack.resources import (
     CloudFlavor,
     CloudImage,
     CloudObject,
+    CloudVolumeType,
     Finding,
     ProjectCredential,
     cloud_name,
@@ -173,9 +174,10 @@ class OpenStackAdministration:
         ]
 
     @at_border
-    def list_volume_types(self) -> list[str]:
-        found = self._connection.block_storage.types()
-        return sorted(str(required(each.name, "name")) for each in found if each.is_public is not False)
+    def list_volume_types(self) -> list[CloudVolumeType]:
+        found = [each for each in self._connection.block_storage.types() if each.is_public is not False]
+        types = [CloudVolumeType(required(each.id, "id"), str(required(each.name, "name"))) for each in found]
+        return sorted(types, key=lambda each: each.name)
 
     @at_border
     def empty_project(self, project_id: str) -> list[CloudObject]:

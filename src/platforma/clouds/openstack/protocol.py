@@ -26,6 +26,7 @@ from platforma.clouds.openstack.resources import (
     CloudServer,
     CloudSubnet,
     CloudVolume,
+    CloudVolumeType,
     Finding,
     Ipv6Mode,
     OpenStackSettings,
@@ -301,8 +302,8 @@ class CloudAdministration(Protocol):
     def list_public_images(self) -> list[CloudImage]:
         """Return the images that are open to every project and ready for use."""
 
-    def list_volume_types(self) -> list[str]:
-        """Return the names of the volume types that are open to every project."""
+    def list_volume_types(self) -> list[CloudVolumeType]:
+        """Return the volume types that are open to every project, by name."""
 
     def empty_project(self, project_id: str) -> list[CloudObject]:
         """Remove what can be removed from the project now, and return what is left. Call again until it is empty."""

@@ -257,6 +257,14 @@ class CloudFlavor:
     disk_gib: int
 
 
+@dataclass(frozen=True)
+class CloudVolumeType:
+    """A public volume type."""
+
+    cloud_id: CloudId
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class CloudImage:
     cloud_id: CloudId

@@ -14,6 +14,7 @@ from platforma.clouds.openstack.resources import (
     CloudImage,
     CloudKind,
     CloudObject,
+    CloudVolumeType,
     Finding,
     OpenStackSettings,
     ProjectCredential,
@@ -89,8 +90,8 @@ class FakeAdministration:
         return list(IMAGES)
 
     @cloud_call
-    def list_volume_types(self) -> list[str]:
-        return sorted(self.state.volume_types)
+    def list_volume_types(self) -> list[CloudVolumeType]:
+        return [CloudVolumeType(f"type-{name}", name) for name in sorted(self.state.volume_types)]
 
     @cloud_call
     def empty_project(self, project_id: str) -> list[CloudObject]:

@@ -191,7 +191,9 @@ class FakeVolumePart(FakeProjectPart):
         item, is_new = self._ensure(CloudKind.VOLUME, id_, status="creating", size_gib=size_gib, attachments=[])
         item.attributes["description"] = description
         if is_new:
-            item.attributes["clears"] = volume_type is not None and self.state.volume_types[volume_type]
+            item.attributes["clears"] = (
+                volume_type is not None and self.state.volume_types[volume_type.removeprefix("type-")]
+            )
             self.state.pool.allocate(item.cloud_id, size_gib)
             if source is not None:
                 self.state.pool.copy(source.cloud_id, item.cloud_id)
