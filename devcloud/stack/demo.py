@@ -21,6 +21,7 @@ Report = Callable[[str], None]
 
 ROLES = ("owner", "member", "viewer")
 CLUSTER = "local"
+VOLUME_TYPE = "zeroed"
 OPERATOR_EMAIL = "operator@platforma.example"
 READY_SECONDS = 400.0
 
@@ -69,13 +70,27 @@ def make(stack: Stack, cluster: Cluster, report: Report) -> dict[str, Any]:
         return _at_present_ports(stack, json.loads(stack.demo.read_text()))
     report("demo: portals, tenants and members")
     operator = {"url": _operator_url(stack), **_make_operator(stack)}
-    with ThreadPoolExecutor(len(PORTALS) + 1) as pool:
+    with ThreadPoolExecutor(len(PORTALS) + 2) as pool:
+        offered = pool.submit(_offer, stack)
         connected = pool.submit(_connect, stack, cluster, report)
         portals = list(pool.map(lambda portal: _make_portal(stack, portal, report), PORTALS))
         connected.result()
+        offered.result()
     made = {"portals": portals, "operator": operator}
     write_private(stack.demo, made)
     return made
+
+
+def _offer(stack: Stack) -> None:
+    """Offer a volume type, as soon as the provisioner has copied it: its canary is on its way meanwhile."""
+    deadline = time.monotonic() + READY_SECONDS
+    while VOLUME_TYPE not in {
+        each["name"] for each in json.loads(commands.run(stack, "operator", "volume-type", "list", "--json"))
+    }:
+        if time.monotonic() > deadline:
+            raise StartError("demo: the cloud's volume types have not been copied in time")
+        time.sleep(1)
+    commands.run(stack, "operator", "volume-type", "offer", VOLUME_TYPE, "--method=zeroed_by_backend")
 
 
 def _connect(stack: Stack, cluster: Cluster, report: Report) -> None:

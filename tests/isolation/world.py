@@ -92,6 +92,7 @@ async def furnish(databases: Databases) -> Tenancy:
     for role in Role:
         await _sign_in(databases, tenancy, role)
     catalogue = await _catalogue(databases.provisioner)
+    volume_type_id = catalogue.pop("volume_type_id")
     cluster_id = await _cluster(databases)
     async with databases.portal.write(tenancy.binding()) as session:
         for name, row in (_belongings(tenancy, catalogue) | _namespaces(tenancy, cluster_id)).items():
@@ -102,7 +103,7 @@ async def furnish(databases: Databases) -> Tenancy:
         mine = select(Session.id).where(Session.member_id == tenancy.members[Role.OWNER])
         tenancy.ids["session_id"] = (await session.scalars(mine)).one()
     await _add_payments(databases, tenancy)
-    tenancy.ids |= catalogue | {"cluster_id": cluster_id}
+    tenancy.ids |= catalogue | {"cluster_id": cluster_id, "volume_type_id": volume_type_id}
     return tenancy
 
 
