@@ -74,6 +74,23 @@ async def test_a_volume_counts_from_when_it_is_made_until_it_is_gone(
     assert [event.resource_name for event in events] == ["data"] * 3
 
 
+async def test_a_clock_that_is_put_back_takes_nothing_back(
+    portal_database: Database, administrator: Administrator, a: SessionBinding
+) -> None:
+    """As for a leap second, or by a wrong clock: the moments of a resource only ever grow. PostgreSQL knows no 61st."""
+    volume_id = await make_volume(portal_database, a)
+    await administrator.execute(
+        "UPDATE usage_events SET at = clock_timestamp() + interval '1 second' WHERE resource_id = %s", (volume_id,)
+    )
+    for size in (20, 30):
+        async with portal_database.write(a) as session:
+            await session.execute(update(Volume).where(Volume.id == volume_id).values(observed_size_gib=size))
+    first, second, third = await events_of(portal_database, a, volume_id)
+    assert (second.at - first.at, third.at - second.at) == (MICROSECOND, MICROSECOND)
+    same = await administrator.execute("SELECT '2016-12-31 23:59:60+00'::timestamptz = '2017-01-01+00'::timestamptz")
+    assert await same.fetchone() == (True,)
+
+
 async def test_a_volume_of_a_type_is_an_item_of_its_own(
     portal_database: Database, administrator: Administrator, a: SessionBinding
 ) -> None:

@@ -70,6 +70,22 @@ def test_daylight_saving_changes_nothing() -> None:
     assert amounts([use(24, after=timedelta(days=24))], [book(hourly("1"))]) == [2400]
 
 
+def test_a_leap_second_is_no_second() -> None:
+    """The last minute of 2016 had 61 seconds; clocks of computers show 60, and the month costs what a month costs."""
+    december = month_of(datetime(2016, 12, 31, tzinfo=UTC))
+    price = ItemPrice("volume", "Volume", "month", Decimal(31))
+    last = december.ends - timedelta(seconds=1)
+    whole = Use("volumes", UUID(int=1), "data", "volume", december.begins, december.ends, 31 * 86_400 * 10**6)
+    books = [book(price, hourly("3600", item="other"), begins=december.begins)]
+    assert amounts([whole], books, period=december) == [3100]
+    across = [
+        Use("volumes", UUID(int=2), "data", "other", last, december.ends, 10**6),
+        Use("volumes", UUID(int=2), "data", "other", december.ends, december.ends + timedelta(seconds=1), 10**6),
+    ]
+    parts = [amounts(across, books, period=period) for period in (december, month_of(december.ends))]
+    assert parts == [[100], [100]]
+
+
 def test_a_price_change_in_the_middle_of_a_use_makes_two_lines() -> None:
     books = [book(hourly("1")), book(hourly("2"), begins=OCTOBER.begins + 4 * HOUR)]
     assert amounts([use(10)], books) == [400, 1200]

@@ -8,7 +8,6 @@ from uuid import UUID
 import stripe
 
 from platforma.clouds.errors import (
-    CloudAnswerInvalid,
     CloudConflict,
     CloudCredentialInvalid,
     CloudError,
@@ -137,7 +136,7 @@ def _ask(call: Callable[[], Any], *, declines: bool = False) -> dict[str, Any]:
     try:
         result: dict[str, Any] = answer.to_dict()
     except AttributeError as error:
-        raise CloudAnswerInvalid from error
+        raise CloudUnavailable from error
     return result
 
 
@@ -159,12 +158,15 @@ def _declined_payment(error: stripe.CardError) -> PaymentIntent:
 
 
 def _translate(error: stripe.StripeError) -> CloudError:
-    """Return the error in our words. 409 is another request with the same key that is still under way."""
+    """Return the error in our words. 409 is another request with the same key that is still under way.
+
+    An answer that makes no sense says nothing of what was done: that is as if none had come.
+    """
     reason = _plain(error.user_message)
     status = error.http_status or 0
     if isinstance(error, stripe.RateLimitError) or status == 429:
-        return CloudThrottled(reason)
-    if isinstance(error, stripe.APIConnectionError) or status >= 500:
+        return CloudThrottled(reason, retry_after=_seconds(error.headers))
+    if isinstance(error, stripe.APIConnectionError) or status >= 500 or status < 400:
         return CloudUnavailable(reason)
     if isinstance(error, stripe.AuthenticationError) or status == 401:
         return CloudCredentialInvalid()
@@ -172,9 +174,13 @@ def _translate(error: stripe.StripeError) -> CloudError:
         return CloudNotFound(reason)
     if status == 409:
         return CloudConflict(reason)
-    if status == 0:
-        return CloudAnswerInvalid(reason)
     return CloudRefused(reason)
+
+
+def _seconds(headers: Mapping[str, str] | None) -> float | None:
+    """Return how long to wait (Retry-After in seconds), if that is said."""
+    said = next((value for name, value in (headers or {}).items() if name.lower() == "retry-after"), "")
+    return float(said) if said.isascii() and said.isdigit() else None
 
 
 def _plain(text: str | None) -> str | None:
