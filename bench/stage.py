@@ -26,8 +26,8 @@ _SEED: tuple[LiteralString, ...] = (
     "SET LOCAL session_replication_role = replica",
     """INSERT INTO portals (id, name, title)
        SELECT md5('portal' || p)::uuid, 'portal ' || p, 'Portal ' || p FROM generate_series(0, %(portals)s - 1) p""",
-    """INSERT INTO domains (host, portal_id, is_canonical)
-       SELECT 'portal' || p || '.localhost', md5('portal' || p)::uuid, true
+    """INSERT INTO domains (host, portal_id, is_canonical, is_proven, proven_at)
+       SELECT 'portal' || p || '.localhost', md5('portal' || p)::uuid, true, true, now()
        FROM generate_series(0, %(portals)s - 1) p""",
     """INSERT INTO tenants (id, portal_id, name, status)
        SELECT md5('tenant' || t)::uuid, md5('portal' || t %% %(portals)s)::uuid, 'Tenant ' || t, 'active'

@@ -97,6 +97,22 @@ class WorkerSettings(_Section):
     """How long a cloud that says yes and does nothing is asked again, before the operation fails and can be retried."""
 
 
+class DomainSettings(_Section):
+    """How portals' domains are proven, held and looked at again."""
+
+    resolvers: list[str] = Field(default_factory=list)
+    """Recursive name servers, as `address` or `address:port`; the system's if there is none."""
+    timeout_seconds: float = Field(default=10, gt=0, le=60)
+    check_seconds: float = Field(default=6 * 3600, ge=10)
+    """How often the record of a proven domain is looked at again."""
+    grace_days: float = Field(default=7, ge=0, le=365)
+    """How long a domain whose record has gone still leads to its portal."""
+    quarantine_days: float = Field(default=90, ge=0, le=3650)
+    """How long a released domain can go to no other portal."""
+    need_no_proof: list[str] = Field(default_factory=lambda: ["localhost"])
+    """Names below these need no record, as they lead nowhere outside: nobody else could have them."""
+
+
 class ErasureSettings(_Section):
     """How workers erase volumes, and how sure they have to be."""
 
@@ -123,6 +139,7 @@ class Settings(BaseSettings):
     stripe: StripeCloudSettings = StripeCloudSettings()
     worker: WorkerSettings = WorkerSettings()
     erasure: ErasureSettings = ErasureSettings()
+    domains: DomainSettings = DomainSettings()
     pepper: SecretStr | None = None
     """Key that passwords are peppered with; the database never sees it. Portal and operator processes."""
     credential_keys: list[SecretStr] = Field(default_factory=list)
@@ -133,6 +150,8 @@ class Settings(BaseSettings):
     public_port: int | None = Field(default=None, ge=1, le=65535)
     """Port in links to portals, where it is not the scheme's own."""
     public_scheme: str = Field(default="https", pattern="^https?$")
+    hsts_seconds: int = Field(default=31_536_000, ge=0)
+    """For how long browsers speak to a host over TLS only (RFC 6797); 0 takes back what was said."""
     operator_host: str = "operator.localhost"
 
     @classmethod

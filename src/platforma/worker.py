@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError
 import platforma.models  # noqa: F401 (completes the metadata, which offboarding goes by)
 from platforma.billing.turns import keep_billing
 from platforma.clouds.blocks import LocalBlocks
+from platforma.clouds.dns import DnsResolver
 from platforma.clouds.kubernetes import ClusterPool, Clusters
 from platforma.clouds.openstack import CloudPool, Clouds
 from platforma.clouds.stripe import PaymentProvider, StripeSettings, open_stripe
@@ -38,7 +39,8 @@ from platforma.operations.models import Plane
 from platforma.operations.reaper import Reaper
 from platforma.operations.reconciling import Reconcilers
 from platforma.operations.registry import reconcilers_of
-from platforma.settings import Settings, WorkerSettings, need
+from platforma.portal.proving import keep_domains
+from platforma.settings import DomainSettings, Settings, WorkerSettings, need
 from platforma.storage.proving import keep_volume_types
 from platforma.storage.sampling import Assurance
 from platforma.sweep.turns import Sweeper
@@ -69,9 +71,12 @@ class Worker:
         call_timeout_seconds: float = 20.0,
         stripe: PaymentProvider | None = None,
         assurance: Assurance | None = None,
+        domains: DomainSettings | None = None,
     ) -> None:
+        """`domains`: look after the portals' domains too, which the platform's worker does."""
         self._assurance = assurance or Assurance()
         self._plane = plane
+        self._domains = domains
         self._stripe = stripe
         self._settings = settings
         self._url = url
@@ -121,6 +126,7 @@ class Worker:
             self._beside(self._keep_catalogue()),
             self._beside(self._keep_clusters()),
             self._beside(self._keep_volume_types()),
+            self._beside(self._keep_domains()),
             self._beside(self._keep_billing()),
             self._beside(self._keep_sweeping()),
         ):
@@ -159,6 +165,11 @@ class Worker:
     async def _keep_volume_types(self) -> None:
         if self._plane is Plane.PLATFORM:
             await keep_volume_types(self._database, self._access, self._executor, self._assurance)
+
+    async def _keep_domains(self) -> None:
+        if self._domains is not None:
+            resolver = DnsResolver(self._domains.resolvers, timeout_seconds=self._domains.timeout_seconds)
+            await keep_domains(self._database, resolver, self._domains)
 
     async def _keep_billing(self) -> None:
         if self._plane is Plane.TENANT:
@@ -224,6 +235,7 @@ async def run_worker(
         call_timeout_seconds=timeout,
         stripe=_stripe(settings, plane),
         assurance=assurance,
+        domains=settings.domains if plane is Plane.PLATFORM else None,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -86,7 +86,14 @@ def test_the_canonical_host_stays(furnished: Run) -> None:
     assert furnished("domain", "remove", "aurora.localhost", "--yes").code == 1
     assert furnished("domain", "add", "aurora", "cloud.example.org", "--canonical").code == 0
     assert furnished("domain", "remove", "aurora.localhost", "--yes").code == 0
-    assert [item["host"] for item in furnished("domain", "list", "--json").json] == ["cloud.example.org"]
+    listed = furnished("domain", "list", "--json").json
+    assert [(item["host"], item["status"]) for item in listed] == [
+        ("aurora.localhost", "released"),
+        ("cloud.example.org", "unproven"),
+    ]
+    assert "_platforma.cloud.example.org" in furnished("domain", "check", "cloud.example.org").out
+    refused = furnished("domain", "canonical", "cloud.example.org")
+    assert (refused.code, "_platforma.cloud.example.org" in refused.err) == (1, True)
 
 
 def test_a_tenant_is_queued_for_onboarding(furnished: Run, rows: Any) -> None:

@@ -2,6 +2,8 @@
 
 import base64
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from platforma.authentication.passwords import NewPassword, PasswordStretcher
@@ -14,6 +16,9 @@ from platforma.portal.models import Domain, Portal
 from platforma.tenants.models import Member, Tenant
 
 PEPPER = base64.urlsafe_b64encode(b"the pepper of the tests".ljust(32, b".")).decode()
+PROVEN: dict[str, Any] = {"is_proven": True, "proven_at": datetime(2026, 1, 1, tzinfo=UTC)}
+"""What a domain has that leads to its portal."""
+
 PASSWORD = "correct horse battery staple"
 
 
@@ -77,7 +82,7 @@ async def make_signed_in(
     async with operator.platform() as session:
         session.add(Portal(id=portal_id, name=f"{name}-{tag}", title=name.upper()))
         await session.flush()
-        session.add(Domain(host=host, portal_id=portal_id, is_canonical=True))
+        session.add(Domain(host=host, portal_id=portal_id, is_canonical=True, **PROVEN))
         session.add(Tenant(id=tenant_id, portal_id=portal_id, name=f"Tenant {name} {tag}", status=status))
     email = f"owner@{host}"
     member_id = await invite_and_accept(operator, portal, secret, tenant_id, host, email, role="owner")

@@ -84,7 +84,10 @@ class TestSessions:
         for host in (b.host, "unknown.localhost", "", a.host.upper(), a.host + ".", "%", f"{a.host}:80"):
             assert await call(portal, "open_session", token=a.token, host=host) == []
         second = f"second-{a.host}"
-        await administrator.execute("INSERT INTO domains (host, portal_id) VALUES (%s, %s)", [second, a.portal_id])
+        await administrator.execute(
+            "INSERT INTO domains (host, portal_id, is_proven, proven_at) VALUES (%s, %s, true, now())",
+            [second, a.portal_id],
+        )
         assert len(await open_session(portal, a, host=second)) == 1
 
     @pytest.mark.parametrize("token", ["", "x", "%", "' OR true --", "x" * 100_000])

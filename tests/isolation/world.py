@@ -50,6 +50,7 @@ from platforma.storage.erasure_models import Erasure, ErasureRecord
 from platforma.storage.models import Snapshot, Volume, VolumeAttachment, VolumeType
 from platforma.sweep.models import Sweep, SweepFinding
 from platforma.tenants.models import AuditEvent, CloudCredential, Member, Quota, Tenant
+from tests.database.tenants import PROVEN
 
 SALT = bytes(16)
 PASSWORD = "correct horse battery staple"  # as in the examples of the API
@@ -112,7 +113,7 @@ async def _open_portal(operator: Database, tenancy: Tenancy) -> None:
     async with operator.platform() as session:
         session.add(Portal(id=portal_id, name=tenancy.canary, title=f"Portal {tenancy.canary}"))
         await session.flush()
-        session.add(Domain(host=tenancy.host, portal_id=portal_id, is_canonical=True))
+        session.add(Domain(host=tenancy.host, portal_id=portal_id, is_canonical=True, **PROVEN))
         session.add(Tenant(id=tenancy.tenant_id, portal_id=portal_id, name=f"Tenant {tenancy.canary}", status="active"))
     await operator.call_gate("add_billing_accounts")
     async with operator.write(OperatorBinding(tenancy.tenant_id, "tests", "quota.set", "a test")) as session:

@@ -28,7 +28,7 @@ from platforma.operations.service import request_operation, resource_kind
 from platforma.portal.models import Domain, Portal
 from platforma.settings import WorkerSettings
 from platforma.tenants.service import OperatorAct, create_tenant
-from tests.database.tenants import Secret, invite_and_accept, sign_in
+from tests.database.tenants import PROVEN, Secret, invite_and_accept, sign_in
 
 ACT = OperatorAct("operator@tests", "A test needs it.")
 SETTINGS = WorkerSettings(heartbeat_seconds=1, stalled_after_seconds=6, give_up_after_seconds=60)
@@ -143,7 +143,7 @@ class Stage:
         async with self.databases.operator.platform() as session:
             session.add(Portal(id=portal_id, name=name, title="Tests"))
             await session.flush()
-            session.add(Domain(host=f"{name}.localhost", portal_id=portal_id, is_canonical=True))
+            session.add(Domain(host=f"{name}.localhost", portal_id=portal_id, is_canonical=True, **PROVEN))
         return name
 
     async def make_tenant(self, *, onboard: bool = True) -> UUID:

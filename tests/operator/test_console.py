@@ -244,6 +244,14 @@ async def test_portals_and_domains(plane: Plane, new_name: Callable[[], str]) ->
     await submit(plane, f"{path}/domains/{hosts[1]}/remove", {}, status=409)
     await submit(plane, f"{path}/domains/{hosts[0]}/remove", {})
     assert hosts[0] not in await page(plane, path)
+    unproven = f"cloud.{name}.example"
+    await submit(plane, f"{path}/domains", {"host": unproven})
+    html = await page(plane, path)
+    assert (f"_platforma.{unproven}. IN TXT" in html, "Not proven yet" in html) == (True, True)
+    await submit(plane, f"{path}/domains/{unproven}/check", {})
+    await submit(plane, f"{path}/domains/{unproven}/canonical", {}, status=409)
+    await submit(plane, f"{path}/domains/{unproven}/remove", {})
+    assert unproven not in await page(plane, path), "what was never proven is not held"
     await submit(plane, f"{path}/title", {"title": "Acme Cloud"})
     await submit(plane, f"{path}/suspend", {})
     assert "This portal is shut" in await page(plane, path)

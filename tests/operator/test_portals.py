@@ -51,7 +51,7 @@ async def test_names_and_hosts_are_taken_once(plane: Plane, a: SignedIn, new_nam
 
 @pytest.mark.parametrize(
     "host",
-    ["", "a b", "cloud.example.org:80", "cloud.example.org.", "https://x.example", "x/y", "bücher.example", "*.x"],
+    ["", "a b", "cloud.example.org:80", "cloud.example.org.", "https://x.example", "x/y", "a_b.example", "*.x"],
 )
 async def test_hosts_are_names(plane: Plane, a: SignedIn, host: str) -> None:
     for path, body in (

@@ -38,6 +38,7 @@ class Application(FastAPI):
             super().build_middleware_stack(),
             maximum_body_bytes=self._settings.maximum_body_bytes,
             trusted_proxies=self._settings.trusted_proxies,
+            hsts_seconds=self._settings.hsts_seconds,
         )
 
     def openapi(self) -> dict[str, Any]:

@@ -33,7 +33,6 @@ _COMMON_HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
-    (b"strict-transport-security", b"max-age=31536000"),
     (b"vary", b"Host, Cookie"),
 )
 CONTENT_SECURITY_POLICY = (
@@ -83,8 +82,15 @@ class Edge:
     """ASGI middleware. Sets `scope["state"]["host"]` and `["address"]` for everything behind it."""
 
     def __init__(
-        self, app: ASGIApp, *, maximum_body_bytes: int, trusted_proxies: Sequence[str] = (), api_prefix: str = "/api/"
+        self,
+        app: ASGIApp,
+        *,
+        maximum_body_bytes: int,
+        trusted_proxies: Sequence[str] = (),
+        api_prefix: str = "/api/",
+        hsts_seconds: int = 31_536_000,
     ) -> None:
+        self._transport_security = (b"strict-transport-security", f"max-age={hsts_seconds}".encode())
         self._app = app
         self._maximum_body_bytes = maximum_body_bytes
         self._proxies = [ipaddress.ip_network(proxy) for proxy in trusted_proxies]
@@ -161,7 +167,7 @@ class Edge:
             added.append((b"content-security-policy", CONTENT_SECURITY_POLICY))
         if b"cache-control" not in present:
             added.append((b"cache-control", b"no-store"))
-        return [*headers, *added, (b"x-request-id", request_id.encode())]
+        return [*headers, *added, self._transport_security, (b"x-request-id", request_id.encode())]
 
 
 def _log(scope: Scope, status: int, begun: float) -> None:

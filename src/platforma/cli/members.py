@@ -9,7 +9,7 @@ from platforma.authentication.permissions import Role
 from platforma.cli.console import Json, TenantReason, act, fail, operator_database, run, settings, show, show_table
 from platforma.cli.tenants import PortalName, TenantName
 from platforma.database.database import Database
-from platforma.portal.models import Domain
+from platforma.portal.addresses import find_canonical_address
 from platforma.tenants import service
 from platforma.tenants.models import Member
 
@@ -99,14 +99,10 @@ def resume_member(
 async def canonical_address(database: Database, portal: str) -> str:
     """Return the address of a portal's canonical host, as links name it."""
     portal_id = await service.find_portal_id(database, portal)
-    async with database.platform() as session:
-        statement = select(Domain.host).where(Domain.portal_id == portal_id).order_by(Domain.is_canonical.desc())
-        host = await session.scalar(statement.limit(1))
-    if host is None:
-        fail(f"Portal {portal} has no domain: platforma domain add")
-    used = settings()
-    port = f":{used.public_port}" if used.public_port else ""
-    return f"{used.public_scheme}://{host}{port}"
+    address = await find_canonical_address(database, settings(), portal_id)
+    if address is None:
+        fail(f"Portal {portal} has no proven domain: platforma domain list")
+    return address
 
 
 def _change(portal: str, tenant: str, email: str, reason: str | None, *, is_suspended: bool) -> None:

@@ -1,6 +1,7 @@
 """`platforma portal` and `platforma domain`."""
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
@@ -20,12 +21,15 @@ from platforma.cli.console import (
     show_table,
 )
 from platforma.operator import portals as service
-from platforma.operator.schemas import DomainCreate, PortalChange, PortalCreate
+from platforma.operator.routes import Acting
+from platforma.operator.schemas import DomainChange, DomainCreate, PortalChange, PortalCreate
 from platforma.portal.models import Domain, Portal
 from platforma.tenants.service import find_portal_id
 
 portals = typer.Typer(help="Portals: a client's brand, with its domains.", no_args_is_help=True)
 domains = typer.Typer(help="Domains that lead to a portal.", no_args_is_help=True)
+
+Result = TypeVar("Result")
 
 Name = Annotated[str, typer.Argument(help="The portal's short name.")]
 Host = Annotated[str, typer.Argument(help="A host name, such as cloud.example.org.")]
@@ -43,12 +47,14 @@ def create_portal(
     """Create a portal at a host."""
     wanted = checked(PortalCreate, name=name, title=title, host=host, accent=color)
 
-    async def work() -> UUID:
+    async def work() -> tuple[UUID, Domain]:
         async with acting(reason) as operator:
-            return (await service.create_portal(operator, wanted)).id
+            portal_id = (await service.create_portal(operator, wanted)).id
+            return portal_id, (await service.list_domains(operator, portal_id))[0]
 
-    portal_id = run(work())
-    show({"id": portal_id, "name": name, "host": host.lower()}, as_json, f"Portal {name} is at {host.lower()}.")
+    portal_id, domain = run(work())
+    words = f"Portal {name} is at {domain.host}." if domain.is_proven else f"Portal {name} is made. {domain.next_step}"
+    show({"id": portal_id, "name": name, "host": domain.host, **_proof(domain)}, as_json, words)
 
 
 @portals.command("list")
@@ -58,7 +64,8 @@ def list_portals(as_json: Json = False) -> None:
     async def work() -> list[dict[str, object]]:
         async with operator_database() as database, database.platform() as session:
             hosts: dict[object, list[str]] = {}
-            for domain in (await session.scalars(select(Domain).order_by(Domain.is_canonical.desc()))).all():
+            statement = select(Domain).where(Domain.held_until.is_(None)).order_by(Domain.is_canonical.desc())
+            for domain in (await session.scalars(statement)).all():
                 hosts.setdefault(domain.portal_id, []).append(domain.host)
             rows = (await session.scalars(select(Portal).order_by(Portal.name))).all()
             return [
@@ -95,48 +102,86 @@ def add_domain(
     """Let one more host lead to a portal."""
     wanted = checked(DomainCreate, host=host, is_canonical=canonical)
 
-    async def work() -> str:
+    async def work() -> Domain:
         async with acting(reason) as operator:
             portal_id = await find_portal_id(operator.database, portal)
-            return (await service.add_domain(operator, portal_id, wanted)).host
+            return await service.add_domain(operator, portal_id, wanted)
 
     added = run(work())
-    show({"host": added, "portal": portal}, as_json, f"{added} leads to {portal}.")
+    words = f"{added.host} leads to {portal}." if added.is_proven else f"{added.host} is added. {added.next_step}"
+    show({"host": added.host, "portal": portal, **_proof(added)}, as_json, words)
 
 
 @domains.command("list")
 def list_domains(as_json: Json = False) -> None:
-    """List the hosts and where they lead."""
+    """List the hosts, where they lead, and what is to be done to have them proven."""
 
     async def work() -> list[dict[str, object]]:
         async with operator_database() as database, database.platform() as session:
-            statement = (
-                select(Domain.host, Portal.name, Domain.is_canonical)
-                .join(Portal, Portal.id == Domain.portal_id)
-                .order_by(Domain.host)
-            )
-            rows = (await session.execute(statement)).all()
-            return [{"host": host, "portal": name, "canonical": is_canonical} for host, name, is_canonical in rows]
+            statement = select(Domain, Portal.name).join(Portal, Portal.id == Domain.portal_id).order_by(Domain.host)
+            return [
+                {
+                    "host": domain.host,
+                    "portal": name,
+                    "canonical": domain.is_canonical,
+                    "status": domain.status.value,
+                    "trouble": domain.trouble,
+                    "next_step": domain.next_step or _held(domain),
+                }
+                for domain, name in (await session.execute(statement)).all()
+            ]
 
-    show_table(run(work()), ["host", "portal", "canonical"], as_json, "No domain yet: platforma domain add")
+    columns = ["host", "portal", "canonical", "status", "trouble", "next_step"]
+    show_table(run(work()), columns, as_json, "No domain yet: platforma domain add")
+
+
+@domains.command("check")
+def check_domain(host: Host, reason: Reason = None, as_json: Json = False) -> None:
+    """Have a worker look for a domain's TXT record now."""
+    domain = _act_on(host, reason, service.check_domain)
+    show({"host": domain.host, **_proof(domain)}, as_json, domain.next_step or f"{domain.host} is proven.")
+
+
+@domains.command("canonical")
+def make_domain_canonical(host: Host, reason: Reason = None, as_json: Json = False) -> None:
+    """Make links to a domain's portal with this host from now on."""
+
+    async def work(operator: Acting, portal_id: UUID, name: str) -> Domain:
+        return await service.change_domain(operator, portal_id, name, DomainChange(is_canonical=True))
+
+    domain = _act_on(host, reason, work)
+    show({"host": domain.host, "canonical": True}, as_json, f"Links are made with {domain.host} now.")
 
 
 @domains.command("remove")
 def remove_domain(host: Host, yes: Yes = False, reason: Reason = None, as_json: Json = False) -> None:
     """Let a host lead nowhere. A portal's canonical host stays until another one is canonical."""
-    wanted = host.lower()
-    confirm(f"Nobody will reach a portal at {wanted} any more. Remove it?", is_sure=yes)
+    confirm(f"Nobody will reach a portal at {host} any more. Remove it?", is_sure=yes)
+    _act_on(host, reason, service.remove_domain)
+    show({"host": host, "removed": True}, as_json, f"{host} leads nowhere now.")
 
-    async def work() -> None:
+
+def _act_on(host: str, reason: str | None, act: Callable[[Acting, UUID, str], Awaitable[Result]]) -> Result:
+    """Do something to a domain, whichever portal's it is."""
+
+    async def work() -> Result:
         async with acting(reason) as operator:
+            wanted = service.check_host(operator, host)
             async with operator.database.platform() as session:
                 portal_id = await session.scalar(select(Domain.portal_id).where(Domain.host == wanted))
             if portal_id is None:
                 fail(f"There is no domain {wanted}.")
-            await service.remove_domain(operator, portal_id, wanted)
+            return await act(operator, portal_id, wanted)
 
-    run(work())
-    show({"host": wanted, "removed": True}, as_json, f"{wanted} leads nowhere now.")
+    return run(work())
+
+
+def _proof(domain: Domain) -> dict[str, object]:
+    return {"status": domain.status.value, "record_name": domain.record_name, "record_value": domain.record_value}
+
+
+def _held(domain: Domain) -> str | None:
+    return f"Held until {domain.held_until:%Y-%m-%d %H:%M} UTC." if domain.held_until is not None else None
 
 
 def _change(name: str, change: PortalChange, reason: str | None) -> None:

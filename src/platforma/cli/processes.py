@@ -10,6 +10,8 @@ from platforma.api.server import server_config
 from platforma.cli.console import run, settings
 from platforma.operations.models import Plane
 
+_PLANES = ("portal", "operator", "certificates")
+
 
 def version() -> None:
     """Print the version."""
@@ -17,18 +19,19 @@ def version() -> None:
 
 
 def serve(
-    plane: Annotated[str, typer.Option(help="portal or operator.")] = "portal",
+    plane: Annotated[str, typer.Option(help="portal, operator or certificates.")] = "portal",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
 ) -> None:
-    """Serve the portals, or the operator's plane, until SIGTERM."""
-    factories = {"portal": "platforma.cli.serving:portal", "operator": "platforma.cli.serving:operator"}
-    if plane not in factories:
-        raise typer.BadParameter("The planes are portal and operator.", param_hint="--plane")
+    """Serve the portals, the operator's plane, or what a proxy asks about certificates, until SIGTERM."""
+    if plane not in _PLANES:
+        raise typer.BadParameter("There are portal, operator and certificates.", param_hint="--plane")
+    if plane == "certificates" and host not in ("127.0.0.1", "::1"):
+        raise typer.BadParameter("Certificates are asked about on 127.0.0.1 or ::1 only.", param_hint="--host")
     settings()
     options: dict[str, Any] = {"factory": True, "host": host, "port": port, "workers": workers}
-    config = server_config(factories[plane], **options)
+    config = server_config(f"platforma.cli.serving:{plane}", **options)
     if workers == 1:
         uvicorn.Server(config).run()
         return

@@ -19,3 +19,11 @@ def operator() -> ASGIApp:
 
     configure_logs()
     return create_operator_app(load_settings())
+
+
+def certificates() -> ASGIApp:
+    """Make the application that Caddy asks about certificates."""
+    from platforma.portal.certificates import create_certificates_app
+
+    configure_logs()
+    return create_certificates_app(load_settings())

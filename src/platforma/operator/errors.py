@@ -18,6 +18,11 @@ class HostTaken(Conflict):
     title = "The host leads somewhere already"
 
 
+class NotProven(Conflict):
+    type = "not-proven"
+    title = "The domain is not proven yet"
+
+
 class CanonicalDomain(Conflict):
     type = "canonical-domain"
     title = "Links are made with this domain"

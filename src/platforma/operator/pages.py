@@ -17,7 +17,15 @@ from platforma.operator.errors import UnknownDomain
 from platforma.operator.forms import DomainForm, PortalForm, SignInForm, TenantForm, TitleForm
 from platforma.operator.rendering import render
 from platforma.operator.routes import Acting, Signed, SignsIn
-from platforma.operator.schemas import AuditQuery, DomainCreate, PortalChange, PortalCreate, PortalQuery, TenantQuery
+from platforma.operator.schemas import (
+    AuditQuery,
+    DomainChange,
+    DomainCreate,
+    PortalChange,
+    PortalCreate,
+    PortalQuery,
+    TenantQuery,
+)
 from platforma.portal.listing import Listing, PageListQuery
 from platforma.portal.models import Portal
 from platforma.portal.routes import shown_on
@@ -166,6 +174,22 @@ async def resume_portal(portal_id: UUID, acting: Signed) -> Response:
 async def add_domain(portal_id: UUID, form: Annotated[DomainForm, Form()], acting: Signed) -> Response:
     """Let one more host lead to the portal."""
     await service.add_domain(acting, portal_id, DomainCreate(host=form.host, is_canonical=form.is_canonical))
+    return see_other(f"/portals/{portal_id}")
+
+
+@portals.post("/{portal_id}/domains/{host}/canonical")
+@shown_on(PAGE)
+async def make_domain_canonical(portal_id: UUID, host: str, acting: Signed) -> Response:
+    """Make links with this host."""
+    await service.change_domain(acting, portal_id, host, DomainChange(is_canonical=True))
+    return see_other(f"/portals/{portal_id}")
+
+
+@portals.post("/{portal_id}/domains/{host}/check")
+@shown_on(PAGE)
+async def check_domain(portal_id: UUID, host: str, acting: Signed) -> Response:
+    """Have the domain's record looked for now."""
+    await service.check_domain(acting, portal_id, host)
     return see_other(f"/portals/{portal_id}")
 
 

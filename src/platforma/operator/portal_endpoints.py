@@ -8,7 +8,15 @@ from fastapi import APIRouter, Query
 from platforma.api.lists import Page
 from platforma.operator import portals as service
 from platforma.operator.routes import OperatorRoute, Signed
-from platforma.operator.schemas import DomainCreate, DomainOut, PortalChange, PortalCreate, PortalOut, PortalQuery
+from platforma.operator.schemas import (
+    DomainChange,
+    DomainCreate,
+    DomainOut,
+    PortalChange,
+    PortalCreate,
+    PortalOut,
+    PortalQuery,
+)
 
 portals = APIRouter(prefix="/portals", tags=["Portals"], route_class=OperatorRoute)
 
@@ -47,11 +55,23 @@ async def list_domains(portal_id: UUID, acting: Signed) -> Page[DomainOut]:
 
 @portals.post("/{portal_id}/domains", status_code=201)
 async def add_domain(portal_id: UUID, body: DomainCreate, acting: Signed) -> DomainOut:
-    """Let one more host lead to a portal."""
+    """Let one more host lead to a portal, once its TXT record has been seen."""
     return DomainOut.model_validate(await service.add_domain(acting, portal_id, body))
+
+
+@portals.patch("/{portal_id}/domains/{host}")
+async def change_domain(portal_id: UUID, host: str, body: DomainChange, acting: Signed) -> DomainOut:
+    """Make links to the portal with this host from now on."""
+    return DomainOut.model_validate(await service.change_domain(acting, portal_id, host, body))
+
+
+@portals.post("/{portal_id}/domains/{host}/check", status_code=202)
+async def check_domain(portal_id: UUID, host: str, acting: Signed) -> DomainOut:
+    """Have a worker look for the domain's TXT record now."""
+    return DomainOut.model_validate(await service.check_domain(acting, portal_id, host))
 
 
 @portals.delete("/{portal_id}/domains/{host}", status_code=204)
 async def remove_domain(portal_id: UUID, host: str, acting: Signed) -> None:
-    """Let a host lead nowhere. The canonical one stays until another is canonical."""
+    """Let a host lead nowhere. The canonical one stays until another is; what was proven is held for a while."""
     await service.remove_domain(acting, portal_id, host)

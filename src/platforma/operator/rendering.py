@@ -21,6 +21,10 @@ _BADGES = {
     "ready": wording.Badge("Ready", "good"),
     "refused": wording.Badge("Refused", "bad"),
     "unavailable": wording.Badge("Unavailable", "bad"),
+    "unproven": wording.Badge("Not proven yet", "busy"),
+    "proven": wording.Badge("Proven", "good"),
+    "lost": wording.Badge("Record has gone", "warn"),
+    "withdrawn": wording.Badge("Withdrawn", "bad"),
 }
 _ACTIONS = {
     "tenant.onboard": "Onboarding",

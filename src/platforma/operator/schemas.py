@@ -16,6 +16,7 @@ from platforma.kubernetes.models import ClusterStatus
 from platforma.kubernetes.schemas import PodLabels
 from platforma.network.schemas import Cidr
 from platforma.operations.schemas import OperationOut
+from platforma.portal.models import DomainStatus
 from platforma.storage.erasure_models import ErasureMethod
 from platforma.tenants.models import TenantStatus
 from platforma.tenants.quotas import DEFAULT_QUOTAS
@@ -72,10 +73,19 @@ class PortalOut(Output):
 
 
 class DomainOut(Output):
-    """A host that leads to a portal; links are made with the canonical one."""
+    """A host of a portal, which leads there while it is proven; links are made with the canonical one."""
 
     host: str
     is_canonical: bool
+    status: DomainStatus
+    next_step: str | None = Field(description="What is to be done, if anything is.")
+    needs_proof: bool
+    record_name: str = Field(description="Name of the TXT record that proves the domain.")
+    record_value: str
+    trouble: str | None = Field(description="Why the last look at the record did not succeed.")
+    checked_at: datetime | None
+    proven_at: datetime | None
+    withdraws_at: datetime | None = Field(description="When a domain whose record has gone leads nowhere any more.")
     created_at: datetime
 
 
@@ -103,7 +113,13 @@ class DomainCreate(Input):
     """One more host."""
 
     host: Host
-    is_canonical: Boolean = Field(default=False, description="Make links with this host from now on.")
+    is_canonical: Boolean = Field(default=False, description="Make links with this host once it is proven.")
+
+
+class DomainChange(Input):
+    """The host that links are made with."""
+
+    is_canonical: Literal[True]
 
 
 Item = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_.]{0,62}(:[0-9a-zA-Z_.-]{1,64})?$")]

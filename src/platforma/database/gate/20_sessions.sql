@@ -1,17 +1,25 @@
 -- Signing in, and opening a session: the only ways in which a portal process gets bound to a tenant.
 
+-- The host that links to a portal are made with: the canonical one, or else the first that was proven.
+CREATE OR REPLACE FUNCTION gate.canonical_host(portal uuid) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT d.host FROM public.domains d WHERE d.portal_id = portal AND d.is_proven
+    ORDER BY d.is_canonical DESC, d.created_at, d.host LIMIT 1
+$$;
+
 -- The active portal behind a host, for its brand before anybody has signed in, and whether there is any Kubernetes
--- cluster, which its navigation goes by. No row for an unknown host, and none for a suspended portal's.
+-- cluster, which its navigation goes by. No row for an unknown host, none for one that is not proven, and none for a
+-- suspended portal's.
 CREATE OR REPLACE FUNCTION gate.find_portal(host text)
 RETURNS TABLE (portal_id uuid, name text, title text, brand jsonb, canonical_host text, has_kubernetes boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT p.id, p.name, p.title, p.brand,
-           coalesce((SELECT c.host FROM public.domains c
-                     WHERE c.portal_id = p.id AND c.is_canonical LIMIT 1), d.host),
+           gate.canonical_host(p.id),
            EXISTS (SELECT FROM public.clusters)
     FROM public.domains d JOIN public.portals p ON p.id = d.portal_id
-    WHERE d.host = find_portal.host AND p.status = 'active'
+    WHERE d.is_proven AND d.host = find_portal.host AND p.status = 'active'
 $$;
 
 -- Spends one attempt from a token bucket and says how many seconds to wait, or 0. The number of buckets is
@@ -202,7 +210,8 @@ BEGIN
     CROSS JOIN LATERAL (SELECT id, name, status, is_on_hold FROM public.tenants
                         WHERE id = s.tenant_id AND portal_id = s.portal_id LIMIT 1) t
     CROSS JOIN LATERAL (SELECT id, status FROM public.portals WHERE id = s.portal_id LIMIT 1) p
-    WHERE EXISTS (SELECT FROM public.domains d WHERE d.host = open_session.host AND d.portal_id = s.portal_id)
+    WHERE EXISTS (SELECT FROM public.domains d
+                  WHERE d.host = open_session.host AND d.portal_id = s.portal_id AND d.is_proven)
       AND s.revoked_at IS NULL AND s.expires_at > now()
       AND s.last_seen_at + make_interval(secs => s.idle_seconds) > now()
       AND p.status = 'active' AND m.status = 'active' AND t.status IN ('onboarding', 'active', 'offboarding');
@@ -235,7 +244,8 @@ AS $$
     JOIN public.sessions s ON s.tenant_id = k.tenant_id AND s.id = k.session_id
     JOIN public.members m ON m.tenant_id = s.tenant_id AND m.id = s.member_id
     JOIN public.tenants t ON t.id = s.tenant_id
-    JOIN public.domains d ON d.portal_id = s.portal_id AND d.host = find_end.host
+    JOIN public.portals p ON p.id = s.portal_id AND p.status = 'active'
+    JOIN public.domains d ON d.portal_id = s.portal_id AND d.host = find_end.host AND d.is_proven
     WHERE k.token_hash = sha256(convert_to(find_end.token, 'UTF8'))
 $$;
 
@@ -250,7 +260,7 @@ BEGIN
     FROM gate.session_tokens k, public.domains d
     WHERE k.token_hash = sha256(convert_to(token, 'UTF8'))
       AND s.tenant_id = k.tenant_id AND s.id = k.session_id AND s.revoked_at IS NULL
-      AND d.host = close_session.host AND d.portal_id = s.portal_id
+      AND d.host = close_session.host AND d.portal_id = s.portal_id AND d.is_proven
     RETURNING s.tenant_id, s.member_id INTO closed;
     IF closed.member_id IS NULL THEN
         RETURN false;

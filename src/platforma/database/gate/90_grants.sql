@@ -27,3 +27,8 @@ GRANT EXECUTE ON FUNCTION gate.add_sweeps, gate.take_sweep, gate.open_sweep, gat
 GRANT EXECUTE ON FUNCTION gate.request_sweeps, gate.sweep_findings, gate.sweep_state TO platforma_operator;
 GRANT EXECUTE ON FUNCTION gate.portal_revenue TO platforma_operator;
 GRANT EXECUTE ON FUNCTION gate.portal_usage TO platforma_operator;
+GRANT EXECUTE ON FUNCTION gate.domain_in_the_way, gate.lock_domains TO platforma_operator;
+GRANT EXECUTE ON FUNCTION gate.take_domain, gate.note_domain TO platforma_provisioner;
+GRANT EXECUTE ON FUNCTION gate.canonical_host
+    TO platforma_portal, platforma_worker, platforma_provisioner, platforma_operator;
+GRANT EXECUTE ON FUNCTION gate.is_certifiable TO platforma_portal;

@@ -246,7 +246,7 @@ FAULTS: tuple[Fault, ...] = (
         gate=(
             (
                 "open_session",
-                "EXISTS (SELECT FROM public.domains d WHERE d.host = open_session.host AND d.portal_id = s.portal_id)",
+                "d.host = open_session.host AND d.portal_id = s.portal_id AND d.is_proven",
                 "true",
             ),
         ),
