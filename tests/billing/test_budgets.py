@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from platforma.authentication.permissions import Permission, Role, allows
 from platforma.billing.turns import take_turn
 from platforma.clouds.stripe.fake import DECLINED
 from platforma.database.database import Database
@@ -147,3 +148,14 @@ async def test_corrections_count_now_and_once_for_each_tenant(shop: Shop) -> Non
     assert [row for row in invoices if row["id"] == before["id"]] == [before]
     (later,) = [row for row in invoices if row["id"] != before["id"]]
     assert later["net"] == 500
+
+
+def test_the_role_billing_sees_bills_and_nothing_else() -> None:
+    """Beside its own session, and the name of the tenant that it is in."""
+    allowed = {permission for permission in Permission if allows(Role.BILLING, permission)}
+    assert allowed == {
+        Permission.SESSION_OWN,
+        Permission.TENANT_READ,
+        Permission.BILLING_READ,
+        Permission.BILLING_WRITE,
+    }

@@ -12,7 +12,7 @@ from platforma.billing.rating import Book, ItemPrice, month_of
 from platforma.operator.price_preview import TenantUse, compare
 from tests.billing.stage import Administrator, add_usage, month_before
 from tests.database.tenants import SignedIn, TwoTenants
-from tests.operator.conftest import Plane
+from tests.operator.conftest import REASON, Plane
 from tests.operator.test_console import page, submit
 
 SELLER = {
@@ -138,3 +138,38 @@ def test_a_comparison_is_by_tenant_and_by_item() -> None:
     ]
     assert [(each.name, each.before, each.after) for each in found.tenants] == [("a", 200, 700), ("b", 0, 200)]
     assert compare(uses, None, new, month_of(NOVEMBER.begins)).before == 0
+
+
+async def test_credit_and_discounts_are_given_by_page(plane: Plane, two_tenants: TwoTenants) -> None:
+    a, b = two_tenants.a, two_tenants.b
+    here = f"/tenants/{a.tenant_id}"
+    credit = {"key": "one", "amount": "12.50", "currency": "EUR", "reason": REASON}
+    for _ in range(2):
+        await submit(plane, f"{here}/credits", credit)
+    await submit(plane, f"{here}/credits", credit | {"amount": "0"}, status=422)
+    await submit(plane, f"{here}/discounts", {"percent": "7.5", "reason": REASON})
+    await submit(plane, f"{here}/discounts", {"percent": "101", "reason": REASON}, status=422)
+    assert "7.5 % off" not in await page(plane, here), "what is inside is shown once a reason was given"
+    await submit(plane, f"{here}/open", {"reason": REASON})
+    shown = await page(plane, here)
+    assert "12.50 EUR" in shown
+    assert "7.5 % off" in shown
+    (discount,) = (await plane.call("GET", f"{here}/discounts?reason={REASON}", status=200))["items"]
+    assert (discount["percent"], discount["ends"]) == ("7.50", None)
+    await submit(plane, f"/tenants/{b.tenant_id}/discounts/{discount['id']}/end", {"reason": REASON}, status=404)
+    await submit(plane, f"{here}/discounts/{discount['id']}/end", {"reason": REASON})
+    assert "7.5 % off" not in await page(plane, here)
+    again = await submit(plane, f"{here}/discounts/{discount['id']}/end", {"reason": REASON}, status=422)
+    assert "ends now or later" in again.text
+
+
+async def test_a_discount_counts_from_when_it_begins_until_it_ends(plane: Plane, a: SignedIn) -> None:
+    here = f"/tenants/{a.tenant_id}/discounts"
+    now = datetime.now(UTC)
+    past, soon, later = ((now + timedelta(hours=hours)).isoformat() for hours in (-1, 1, 2))
+    for odd in ({"begins": past}, {"begins": later, "ends": soon}, {"ends": past}, {"percent": "0"}):
+        await plane.call("POST", here, status=422, json={"percent": "10", "reason": REASON} | odd)
+    wanted = {"percent": "10", "begins": soon, "ends": later, "reason": REASON}
+    made = await plane.call("POST", here, status=201, json=wanted)
+    ended = await plane.call("POST", f"{here}/{made['id']}/end", status=200, json={"reason": REASON})
+    assert ended["ends"] == ended["begins"], "one that has not begun never counts"

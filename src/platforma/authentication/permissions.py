@@ -63,7 +63,7 @@ PERMISSIONS: dict[Permission, frozenset[Role]] = {
     Permission.KUBECONFIGS_WRITE: _WORKING,
     Permission.OPERATIONS_READ: _LOOKING,
     Permission.OPERATIONS_RETRY: _WORKING,
-    Permission.MEMBERS_READ: _LOOKING | {Role.BILLING},
+    Permission.MEMBERS_READ: _LOOKING,
     Permission.MEMBERS_WRITE: _RULING,
     Permission.AUDIT_READ: _RULING,
     Permission.BILLING_READ: _RULING | {Role.BILLING},

@@ -130,3 +130,7 @@ class Discount(Created, TenantOwned):
     ends: Mapped[datetime | None]
     reason: Mapped[str]
     made_by: Mapped[str]
+
+    def is_valid(self, moment: datetime) -> bool:
+        """Say whether it counts at a moment, or will later."""
+        return self.ends is None or self.ends > max(moment, self.begins)

@@ -8,10 +8,14 @@ from fastapi import APIRouter, Query
 from platforma.api.lists import Page
 from platforma.billing.schemas import InvoiceOut
 from platforma.operator import billing as service
+from platforma.operator import discounts
 from platforma.operator.billing_schemas import (
     CreditCreate,
     CreditNoteCreate,
     CreditOut,
+    DiscountCreate,
+    DiscountEnd,
+    DiscountOut,
     RevenueOut,
     SellerIn,
     SellerOut,
@@ -89,3 +93,22 @@ async def grant_credit(tenant_id: UUID, body: CreditCreate, acting: Signed) -> C
 async def correct_usage(tenant_id: UUID, body: UsageCorrectionCreate, acting: Signed) -> UsageCorrectionOut:
     """Make up for usage that was metered wrongly. It counts as of now, on the next invoice."""
     return UsageCorrectionOut.model_validate(await service.correct_usage(acting, tenant_id, body))
+
+
+@billing.get("/tenants/{tenant_id}/discounts")
+async def list_discounts(tenant_id: UUID, query: Annotated[ReasonQuery, Query()], acting: Signed) -> Page[DiscountOut]:
+    """The discounts of a tenant, also those that have ended."""
+    rows = await discounts.list_discounts(acting, tenant_id, query.reason)
+    return Page(items=[DiscountOut.model_validate(row) for row in rows])
+
+
+@billing.post("/tenants/{tenant_id}/discounts", status_code=201)
+async def create_discount(tenant_id: UUID, body: DiscountCreate, acting: Signed) -> DiscountOut:
+    """Give a tenant a discount, from now or a later moment on. What was used before keeps its price."""
+    return DiscountOut.model_validate(await discounts.create_discount(acting, tenant_id, body))
+
+
+@billing.post("/tenants/{tenant_id}/discounts/{discount_id}/end")
+async def end_discount(tenant_id: UUID, discount_id: UUID, body: DiscountEnd, acting: Signed) -> DiscountOut:
+    """End a discount, now or at a later moment."""
+    return DiscountOut.model_validate(await discounts.end_discount(acting, tenant_id, discount_id, body))

@@ -1,13 +1,24 @@
 """The console's forms of billing: a portal's seller, its tax rates and its prices."""
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import Field, ValidationError
 
 from platforma.api.fields import Name
+from platforma.billing.money import to_minor
 from platforma.kit.problems import Invalid
-from platforma.operator.billing_schemas import Percent, SellerIn, TaxRateCreate, Text
+from platforma.operator.billing_schemas import (
+    CreditCreate,
+    DiscountCreate,
+    Key,
+    Percent,
+    SellerIn,
+    TaxRateCreate,
+    Text,
+)
+from platforma.operator.forms import ActForm
 from platforma.operator.schemas import PriceBookCreate
 from platforma.portal.forms import FormInput
 
@@ -92,3 +103,30 @@ def columns() -> tuple[str, ...]:
 def plain_number(value: Decimal) -> str:
     """Return a number without an exponent and without zeros that say nothing."""
     return f"{value.normalize():f}"
+
+
+class CreditForm(ActForm):
+    """Credit in the currency's major unit. Its key is the page's, so that a form that is sent twice counts once."""
+
+    key: Key
+    amount: Annotated[Decimal, Field(gt=0, le=10**10, max_digits=13, decimal_places=3)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+
+    def plain(self) -> CreditCreate:
+        """Return what the API would be sent."""
+        return CreditCreate(
+            key=self.key,
+            amount=to_minor(Fraction(self.amount), self.currency),
+            currency=self.currency,
+            reason=self.reason,
+        )
+
+
+class DiscountForm(ActForm):
+    """A discount from now on."""
+
+    percent: Annotated[Decimal, Field(gt=0, le=100, max_digits=5, decimal_places=2)]
+
+    def plain(self) -> DiscountCreate:
+        """Return what the API would be sent."""
+        return DiscountCreate(percent=self.percent, reason=self.reason)

@@ -152,6 +152,32 @@ class CreditOut(Output):
     created_at: datetime
 
 
+class DiscountCreate(Act):
+    """A discount on everything that a tenant uses. Of several at one moment the largest counts."""
+
+    percent: Annotated[Decimal, Field(gt=0, le=100, max_digits=5, decimal_places=2, examples=["10"])]
+    begins: AwareDatetime | None = Field(default=None, description="If not given, now.")
+    ends: AwareDatetime | None = Field(default=None, description="If not given, when it is ended.")
+
+
+class DiscountEnd(Act):
+    """The end of a discount."""
+
+    ends: AwareDatetime | None = Field(default=None, description="If not given, now.")
+
+
+class DiscountOut(Output):
+    """A discount of a tenant."""
+
+    id: UUID
+    percent: Decimal
+    begins: datetime
+    ends: datetime | None
+    reason: str
+    made_by: str
+    created_at: datetime
+
+
 class UsageCorrectionCreate(Act):
     """Usage that is added to a resource's, or taken from it, as of now."""
 
