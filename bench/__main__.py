@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from bench.billing import BillingScale, bench_billing
 from bench.erasure import bench_erasure
 from bench.kubernetes import KubernetesScale, bench_kubernetes
 from bench.lists import Scale, bench_lists
@@ -13,7 +14,7 @@ from bench.sessions import SessionScale, bench_sessions
 from bench.stage import stage
 
 RESULTS = Path(__file__).parent / "results.json"
-BENCHMARKS = ("lists", "sessions", "openstack", "kubernetes", "erasure")
+BENCHMARKS = ("lists", "sessions", "openstack", "kubernetes", "erasure", "billing")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,6 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
             results += bench_kubernetes(KubernetesScale())
         if "erasure" in wanted:
             results += bench_erasure(options.rounds)
+        if "billing" in wanted:
+            results += bench_billing(
+                made, BillingScale(rounds=options.rounds, many=options.tenants, is_whole=options.whole)
+            )
     write_results(options.output, results)
     print_table(results)
     return 0
@@ -43,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help=f"of {', '.join(BENCHMARKS)}; default: all")
     parser.add_argument("--rounds", type=int, default=15, help="rounds of each comparison (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=3.0, help="seconds of a round (default: %(default)s)")
+    parser.add_argument("--tenants", type=int, default=10_000, help="of the billing benchmark (default: %(default)s)")
+    parser.add_argument("--whole", action="store_true", help="invoice all of these tenants at last")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where to write (default: bench/results.json)")
     return parser
 

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, LiteralString
@@ -109,7 +109,7 @@ class Stage:
         """Make a database with so many tenants, networks of each (with a subnet), and revoked sessions in all."""
         self._clone(database, TEMPLATE)
         numbers = {"portals": _PORTALS, "tenants": tenants, "networks": networks, "revoked": revoked}
-        with self._administrator(database) as connection:
+        with self.administrator(database) as connection:
             with connection.transaction():
                 for statement in _SEED:
                     connection.execute(statement, {**numbers, "salt": self._salt})
@@ -119,7 +119,7 @@ class Stage:
     def knock_out(self, database: str, original: str) -> None:
         """Copy a database without its isolation: no policy, and a portal that may read session tokens itself."""
         self._clone(database, original)
-        with self._administrator(database) as connection:
+        with self.administrator(database) as connection:
             connection.execute(_KNOCK_OUT)
             connection.execute("GRANT USAGE ON SCHEMA gate TO platforma_portal")
             connection.execute("VACUUM ANALYZE")
@@ -129,11 +129,20 @@ class Stage:
         self._postgres.stop()
 
     def _clone(self, database: str, template: str) -> None:
-        with self._administrator("postgres") as connection:
+        with self.administrator("postgres") as connection:
             create_database(connection, database, template=template)
 
+    def fill(self, database: str, statements: Sequence[LiteralString], values: Mapping[str, int]) -> None:
+        """Run statements as the superuser, in one transaction, and let the planner know what is there now."""
+        with self.administrator(database) as connection:
+            with connection.transaction():
+                for statement in statements:
+                    connection.execute(statement, values)
+            connection.execute("VACUUM ANALYZE")
+
     @contextmanager
-    def _administrator(self, database: str) -> Iterator[psycopg.Connection[Any]]:
+    def administrator(self, database: str) -> Iterator[psycopg.Connection[Any]]:
+        """Have a connection of the superuser's for the time of the block, in autocommit mode."""
         with psycopg.connect(self._postgres.administrator_url_of(database), autocommit=True) as connection:
             yield connection
 
