@@ -58,6 +58,7 @@ ENDINGS = {
     "of an offboarded tenant": "UPDATE tenants SET status = 'offboarded' WHERE id = %(tenant)s",
     "of a suspended portal": "UPDATE portals SET status = 'suspended' WHERE id = %(portal)s",
     "of a portal that lost its domain": "DELETE FROM domains WHERE portal_id = %(portal)s",
+    "of a portal whose domain was withdrawn": "UPDATE domains SET is_proven = false WHERE portal_id = %(portal)s",
     "deleted": "DELETE FROM sessions WHERE id = %(session)s",
 }
 
@@ -76,6 +77,19 @@ class TestSessions:
             ending in (ENDINGS["revoked"], ENDINGS["expired"], ENDINGS["idle"], ENDINGS["deleted"])
         )
         assert len(await open_session(portal, two_tenants.b)) == 1
+
+    async def test_nobody_is_told_elsewhere_why_a_session_has_ended(
+        self, portal: Connection, administrator: Connection, two_tenants: TwoTenants
+    ) -> None:
+        a, b = two_tenants.a, two_tenants.b
+        await administrator.execute("UPDATE sessions SET revoked_at = now() WHERE id = %s", [a.session_id])
+
+        async def told(host: str) -> Any:
+            return [row[0] for row in await call(portal, "find_end", token=a.token, host=host)]
+
+        assert (await told(a.host), set(await told(b.host)) - {None}) == (["revoked"], set())
+        await administrator.execute("UPDATE portals SET status = 'suspended' WHERE id = %s", [a.portal_id])
+        assert set(await told(a.host)) <= {None}
 
     async def test_session_is_of_its_portals_hosts_only(
         self, portal: Connection, administrator: Connection, two_tenants: TwoTenants
