@@ -257,6 +257,16 @@ async def test_what_is_metered_is_what_is_there(a: Member) -> None:
     assert {row["status"] for row in await findings(a)} == {"gone"}
 
 
+async def test_a_server_that_was_stopped_behind_our_back_is_metered_otherwise(a: Member) -> None:
+    await furnish(a)
+    own(a, CloudKind.SERVER).status = "SHUTOFF"
+    (found,) = await sweep(a)
+    assert (found["kind"], found["evidence"]["status"]) == ("metered-otherwise", "SHUTOFF")
+    assert found["evidence"]["item"].startswith("server.running:")
+    own(a, CloudKind.SERVER).status = "ACTIVE"
+    assert await sweep(a) == []
+
+
 async def test_what_is_being_worked_on_is_no_finding(a: Member) -> None:
     network = await a.make_network()
     await a.wish("PATCH", f"/networks/{network['id']}", {"name": "other"})

@@ -13,6 +13,8 @@ from platforma.sweep.expecting import Expected, Wanted
 from platforma.sweep.kinds import DriftKind
 
 DEFAULT_GROUP = "default"
+_SERVER_ITEMS = {"ACTIVE": "server.running", "SHUTOFF": "server.stopped"}
+"""What a server is metered as, by Nova's status; of others nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -155,15 +157,20 @@ def _metering(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
     for kind, wanted in expected.resources:
         if wanted.model.__meter__ is None or wanted.cloud_id is None:
             continue
-        is_there = any(item.cloud_id == wanted.cloud_id for item in survey.objects[kind])
+        found = next((item for item in survey.objects[kind] if item.cloud_id == wanted.cloud_id), None)
         intervals = metered.intervals.get(wanted.id, [])
-        if not is_there:
+        if found is None:
             for interval in intervals:
                 seen = interval.evidence | {"cloud_id": wanted.cloud_id}
                 yield Drift(DriftKind.METERED_IN_VAIN, str(wanted.id), wanted.title, seen, wanted)
         elif not intervals and wanted.id in metered.used:
             seen = {"resource": str(wanted.id), "cloud_id": wanted.cloud_id}
             yield Drift(DriftKind.UNMETERED, str(wanted.id), wanted.title, seen, wanted)
+        elif kind is CloudKind.SERVER and found.status in _SERVER_ITEMS:
+            for interval in intervals:
+                if interval.item.partition(":")[0] != _SERVER_ITEMS[found.status]:
+                    seen = interval.evidence | {"cloud_id": wanted.cloud_id, "status": found.status}
+                    yield Drift(DriftKind.METERED_OTHERWISE, str(wanted.id), wanted.title, seen, wanted)
 
 
 def _words(traffic: Traffic) -> str:

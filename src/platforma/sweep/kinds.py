@@ -30,6 +30,7 @@ class DriftKind(StrEnum):
     NAMESPACE_MISSING = "namespace-missing"
     METERED_IN_VAIN = "metered-in-vain"
     UNMETERED = "unmetered"
+    METERED_OTHERWISE = "metered-otherwise"
 
 
 @dataclass(frozen=True)
@@ -59,5 +60,8 @@ MEANINGS: dict[DriftKind, Meaning] = {
     DriftKind.NAMESPACE_MISSING: Meaning("A namespace is gone from its cluster", Mode.REPORT),
     DriftKind.METERED_IN_VAIN: Meaning("Something is metered that is not there", Mode.REPORT, is_mendable=False),
     DriftKind.UNMETERED: Meaning("Something is there that is not metered", Mode.REPORT, is_mendable=False),
+    DriftKind.METERED_OTHERWISE: Meaning(
+        "A server is metered as running and is stopped, or the reverse", Mode.REPORT, is_mendable=False
+    ),
 }
 """To mend what is unknown is to delete it, and to mend what is missing is to make it anew, empty."""
