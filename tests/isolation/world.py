@@ -25,6 +25,7 @@ from platforma.billing.payment_models import (
     PaymentSetup,
     Refund,
 )
+from platforma.billing.probes import NAME_OF_BOTH
 from platforma.compute.models import Flavor, Image, KeyPair, Server, ServerSecurityGroup
 from platforma.database.database import Database, PlatformSession
 from platforma.database.gate_calls import OperationBinding, OperatorBinding
@@ -395,6 +396,7 @@ def _belongings(tenancy: Tenancy, catalogue: dict[str, UUID]) -> dict[str, Any]:
         "audit": AuditEvent(actor=mark, action="test"),
         "setup_id": PaymentSetup(id=new_id(), status="wanted", requested_by=mark),
         "budget_id": Budget(id=new_id(), name=f"budget {mark}", amount=1000, thresholds=[80, 100]),
+        "other_budget": Budget(id=new_id(), name=NAME_OF_BOTH, amount=1000, thresholds=[100]),
         "billing_details": BillingDetails(
             company=mark, line1=mark, postal_code="1", city=mark, country="DE", contacts=[f"{mark}@example.org"]
         ),

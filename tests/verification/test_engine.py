@@ -319,8 +319,9 @@ async def test_bills_that_can_be_reached_are_found(scene_behind: SceneBehind, mo
     scenes: list[Scene] = []
 
     async def confused(application: Application, scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == "/api/v1/billing/budgets" and scope["method"] == "POST":
-            await answer(send, 409)
+        cookies = dict(scope["headers"]).get(b"cookie", b"")
+        if scope["path"] == "/api/v1/billing/budgets" and scope["method"] == "GET" and a_token(scenes) in cookies:
+            await answer(send, 200, b'{"items": []}')
             return
         if scope["path"] == "/api/v1/billing/details" and scope["method"] == "PUT":
             await answer(send, 200, b"{}")
@@ -332,6 +333,9 @@ async def test_bills_that_can_be_reached_are_found(scene_behind: SceneBehind, mo
             kept = [(key, value) for key, value in scope["headers"] if key not in headers]
             scope = {**scope, "headers": [*kept, *headers.items()], "query_string": b""}
         await application(scope, receive, send)
+
+    def a_token(scenes: list[Scene]) -> bytes:
+        return scenes[0].a.token.encode() if scenes else b"-"
 
     monkeypatch.setattr(webhooks, "is_signed", lambda *_, **__: True)
     scenes.append(await scene_behind(confused))
