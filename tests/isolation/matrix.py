@@ -39,6 +39,7 @@ OPEN_OPERATIONS = {
     "accept_invitation": "tests/authentication",
     "receive_stripe_event": "tests/billing",
     "page_brand_stylesheet": "tests/portal",
+    "page_show_brand_file": "tests/portal",
     "page_show_sign_in": "tests/portal",
     "page_sign_in": "tests/portal",
     "page_sign_out": "tests/portal",

@@ -17,8 +17,15 @@ class Application(FastAPI):
     """The edge is outermost, so that its checks and headers also hold for the answer to a crash."""
 
     def __init__(
-        self, settings: Settings, *, cookie: str, lifespan: Lifespan[Any] | None = None, **kwargs: Any
+        self,
+        settings: Settings,
+        *,
+        cookie: str,
+        takes_files: bool = False,
+        lifespan: Lifespan[Any] | None = None,
+        **kwargs: Any,
     ) -> None:
+        self._takes_files = takes_files
         self._settings = settings
         self._cookie = cookie
         self._methods: list[tuple[re.Pattern[str], list[str]]] | None = None
@@ -39,6 +46,7 @@ class Application(FastAPI):
             maximum_body_bytes=self._settings.maximum_body_bytes,
             trusted_proxies=self._settings.trusted_proxies,
             hsts_seconds=self._settings.hsts_seconds,
+            takes_files=self._takes_files,
         )
 
     def openapi(self) -> dict[str, Any]:

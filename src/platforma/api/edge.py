@@ -26,6 +26,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 
 _UNKNOWN = "unknown"
+_JSON, _FORM, _FILES = b"application/json", b"application/x-www-form-urlencoded", b"multipart/form-data"
 _COMMON_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -89,7 +90,10 @@ class Edge:
         trusted_proxies: Sequence[str] = (),
         api_prefix: str = "/api/",
         hsts_seconds: int = 31_536_000,
+        takes_files: bool = False,
     ) -> None:
+        """`takes_files`: forms of pages may be sent as multipart/form-data too."""
+        self._takes_files = takes_files
         self._transport_security = (b"strict-transport-security", f"max-age={hsts_seconds}".encode())
         self._app = app
         self._maximum_body_bytes = maximum_body_bytes
@@ -140,7 +144,8 @@ class Edge:
         state["address"] = self._address(scope, headers)
         if scope["method"] not in _SAFE_METHODS:
             _check_same_origin(headers, hosts[0].decode("latin-1").lower())
-            _check_content(headers, is_api=is_api, maximum=self._maximum_body_bytes)
+            expected = [_JSON] if is_api else [_FORM, _FILES] if self._takes_files else [_FORM]
+            _check_content(headers, expected, maximum=self._maximum_body_bytes)
 
     def _address(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> str:
         """Return the caller's address: the peer's, or what a trusted proxy says, read from the right."""
@@ -236,7 +241,7 @@ def _check_same_origin(headers: list[tuple[bytes, bytes]], authority: str) -> No
             raise _cross_site()
 
 
-def _check_content(headers: list[tuple[bytes, bytes]], *, is_api: bool, maximum: int) -> None:
+def _check_content(headers: list[tuple[bytes, bytes]], expected: Sequence[bytes], *, maximum: int) -> None:
     lengths = [value for name, value in headers if name == b"content-length"]
     has_body = any(name == b"transfer-encoding" for name, _ in headers)
     if lengths:
@@ -246,10 +251,9 @@ def _check_content(headers: list[tuple[bytes, bytes]], *, is_api: bool, maximum:
             raise _too_large(maximum)
         has_body = has_body or int(lengths[0]) > 0
     types = [value.split(b";")[0].strip().lower() for name, value in headers if name == b"content-type"]
-    expected = b"application/json" if is_api else b"application/x-www-form-urlencoded"
-    if has_body and types != [expected]:
+    if has_body and (len(types) != 1 or types[0] not in expected):
         raise Refusal(
-            415, "unsupported-media-type", "This kind of body is not read here", f"Send it as {expected.decode()}."
+            415, "unsupported-media-type", "This kind of body is not read here", f"Send it as {expected[0].decode()}."
         )
 
 

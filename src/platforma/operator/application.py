@@ -17,6 +17,8 @@ from platforma.kit.problems import NotFound
 from platforma.operator import endpoints, pages
 from platforma.operator.billing_endpoints import billing
 from platforma.operator.billing_pages import billing as billing_pages
+from platforma.operator.brand_endpoints import brands
+from platforma.operator.brand_pages import brands as brand_pages
 from platforma.operator.cluster_endpoints import clusters
 from platforma.operator.cluster_pages import clusters as cluster_pages
 from platforma.operator.console import mount_console
@@ -38,6 +40,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     endpoints.open_router,
     endpoints.router,
     portals,
+    brands,
     sweeps,
     price_books,
     billing,
@@ -50,6 +53,7 @@ PAGE_ROUTERS: tuple[APIRouter, ...] = (
     pages.signing_in,
     pages.overview,
     pages.portals,
+    brand_pages,
     billing_pages,
     price_pages,
     tenant_pages,
@@ -94,6 +98,7 @@ def create_operator_app(settings: Settings) -> Application:
     app = Application(
         settings,
         cookie=OPERATOR_COOKIE,
+        takes_files=True,
         lifespan=lifespan,
         title="Operator's API",
         version=__version__,

@@ -13,6 +13,11 @@ class UnknownDomain(NotFound):
     title = "The portal has no such domain"
 
 
+class NoBrandFile(NotFound):
+    type = "no-brand-file"
+    title = "The portal has no such picture"
+
+
 class HostTaken(Conflict):
     type = "host-taken"
     title = "The host leads somewhere already"

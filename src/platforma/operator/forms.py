@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, create_model
+from pydantic import BaseModel, Field, StringConstraints, create_model
 
 from platforma.api.fields import Name
 from platforma.authentication.permissions import Role
 from platforma.authentication.schemas import Email, Password
-from platforma.operator.schemas import Host, Kubeconfig, Reason, ShortName
+from platforma.operator.schemas import BrandChange, Host, Kubeconfig, Reason, ShortName
 from platforma.portal.forms import FormInput, Ticked
 from platforma.tenants.quotas import DEFAULT_QUOTAS
 
@@ -32,6 +32,18 @@ class TitleForm(FormInput):
     """What a portal's visitors read."""
 
     title: Name
+
+
+class BrandForm(FormInput, BrandChange):
+    """A portal's brand: what is left empty is taken back."""
+
+
+class BrandQuery(BaseModel):
+    """What is typed into the brand's form, for its preview: whatever cannot be used is left out."""
+
+    accent: Annotated[str | None, Field(max_length=20)] = None
+    accent_dark: Annotated[str | None, Field(max_length=20)] = None
+    welcome: Annotated[str | None, Field(max_length=1000)] = None
 
 
 class DomainForm(FormInput):

@@ -37,7 +37,7 @@ async def list_portals(acting: Acting, query: PortalQuery) -> tuple[list[Portal]
 async def get_portal(acting: Acting, portal_id: UUID) -> Portal:
     """Return a portal; raises UnknownPortal."""
     async with acting.database.platform() as session:
-        return await _get(session, portal_id)
+        return await get_portal_in(session, portal_id)
 
 
 async def create_portal(acting: Acting, wanted: PortalCreate) -> Portal:
@@ -52,7 +52,7 @@ async def create_portal(acting: Acting, wanted: PortalCreate) -> Portal:
         session.add(portal)
         await _flush_or(session, NameTaken(f"There is a portal named {wanted.name} already."))
         await _claim(acting, session, portal.id, host, is_canonical=True)
-        session.add(_audit(acting, "portal.create", portal, host=host))
+        session.add(audit(acting, "portal.create", portal, host=host))
     return portal
 
 
@@ -62,17 +62,17 @@ async def change_portal(acting: Acting, portal_id: UUID, change: PortalChange) -
     if not changes:
         raise Invalid("Name at least one field to change.")
     async with acting.database.platform() as session:
-        portal = await _get(session, portal_id, is_locked=True)
+        portal = await get_portal_in(session, portal_id, is_locked=True)
         for field, value in changes.items():
             setattr(portal, field, value)
-        session.add(_audit(acting, "portal.change", portal, **changes))
+        session.add(audit(acting, "portal.change", portal, **changes))
     return portal
 
 
 async def list_domains(acting: Acting, portal_id: UUID) -> Sequence[Domain]:
     """Return the hosts of a portal, the canonical one first; raises UnknownPortal."""
     async with acting.database.platform() as session:
-        await _get(session, portal_id)
+        await get_portal_in(session, portal_id)
         statement = select(Domain).where(Domain.portal_id == portal_id, Domain.held_until.is_(None))
         return (await session.scalars(statement.order_by(Domain.is_canonical.desc(), Domain.host))).all()
 
@@ -81,32 +81,32 @@ async def add_domain(acting: Acting, portal_id: UUID, wanted: DomainCreate) -> D
     """Let one more host lead to a portal, as soon as it is proven; raises Invalid, UnknownPortal or HostTaken."""
     host = check_host(acting, wanted.host)
     async with acting.database.platform() as session:
-        portal = await _get(session, portal_id, is_locked=True)
+        portal = await get_portal_in(session, portal_id, is_locked=True)
         if wanted.is_canonical:
             await _forget_canonical(session, portal_id)
         domain = await _claim(acting, session, portal_id, host, is_canonical=wanted.is_canonical)
-        session.add(_audit(acting, "domain.add", portal, host=host, is_canonical=wanted.is_canonical))
+        session.add(audit(acting, "domain.add", portal, host=host, is_canonical=wanted.is_canonical))
     return domain
 
 
 async def change_domain(acting: Acting, portal_id: UUID, host: str, change: DomainChange) -> Domain:
     """Make links to the portal with this host from now on; raises UnknownPortal, UnknownDomain or NotProven."""
     async with acting.database.platform() as session:
-        portal = await _get(session, portal_id, is_locked=True)
+        portal = await get_portal_in(session, portal_id, is_locked=True)
         domain = await _get_domain(session, portal_id, host)
         if not domain.is_proven:
             raise NotProven(domain.next_step)
         if not domain.is_canonical:
             await _forget_canonical(session, portal_id)
             domain.is_canonical = change.is_canonical
-            session.add(_audit(acting, "domain.change", portal, host=host, is_canonical=True))
+            session.add(audit(acting, "domain.change", portal, host=host, is_canonical=True))
     return domain
 
 
 async def check_domain(acting: Acting, portal_id: UUID, host: str) -> Domain:
     """Have a worker look for the domain's record now; raises UnknownPortal or UnknownDomain."""
     async with acting.database.platform() as session:
-        await _get(session, portal_id)
+        await get_portal_in(session, portal_id)
         domain = await _get_domain(session, portal_id, host)
         if domain.needs_proof:
             domain.wake_at = utc_now()
@@ -119,7 +119,7 @@ async def remove_domain(acting: Acting, portal_id: UUID, host: str) -> None:
     Raises UnknownPortal, UnknownDomain or CanonicalDomain.
     """
     async with acting.database.platform() as session:
-        portal = await _get(session, portal_id, is_locked=True)
+        portal = await get_portal_in(session, portal_id, is_locked=True)
         domain = await _get_domain(session, portal_id, host)
         if domain.is_canonical:
             raise CanonicalDomain("Make another domain of the portal canonical first.")
@@ -128,7 +128,7 @@ async def remove_domain(acting: Acting, portal_id: UUID, host: str) -> None:
         else:
             domain.is_proven, domain.wake_at, domain.withdraws_at = False, None, None
             domain.held_until = utc_now() + timedelta(days=acting.settings.domains.quarantine_days)
-        session.add(_audit(acting, "domain.remove", portal, host=host))
+        session.add(audit(acting, "domain.remove", portal, host=host))
 
 
 async def canonical_address(acting: Acting, portal_id: UUID) -> str:
@@ -218,7 +218,8 @@ async def list_platform_page(
     return await list_page(cast(Any, session), model, query, sortable=sortable, where=where)
 
 
-async def _get(session: PlatformSession, portal_id: UUID, *, is_locked: bool = False) -> Portal:
+async def get_portal_in(session: PlatformSession, portal_id: UUID, *, is_locked: bool = False) -> Portal:
+    """Return a portal; raises UnknownPortal."""
     portal = await session.get(Portal, portal_id, with_for_update=is_locked or None)
     if portal is None:
         raise UnknownPortal
@@ -232,7 +233,8 @@ async def _flush_or(session: PlatformSession, taken: Exception) -> None:
         raise taken from error
 
 
-def _audit(acting: Acting, action: str, portal: Portal, **details: Any) -> OperatorAudit:
+def audit(acting: Acting, action: str, portal: Portal, **details: Any) -> OperatorAudit:
+    """Return the line of the operators' audit log about a change of a portal."""
     return OperatorAudit(
         actor=acting.operator.email,
         action=action,

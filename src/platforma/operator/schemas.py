@@ -5,7 +5,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
 
 from platforma.api.fields import Boolean, Input, Name, Output
 from platforma.api.lists import ListQuery, NamedQuery
@@ -16,6 +24,7 @@ from platforma.kubernetes.models import ClusterStatus
 from platforma.kubernetes.schemas import PodLabels
 from platforma.network.schemas import Cidr
 from platforma.operations.schemas import OperationOut
+from platforma.portal.branding import ImageKind, is_link
 from platforma.portal.models import DomainStatus
 from platforma.storage.erasure_models import ErasureMethod
 from platforma.tenants.models import TenantStatus
@@ -36,6 +45,7 @@ ShortName = Annotated[
     StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
     Field(description="Lower-case letters, digits and hyphens.", examples=["acme"]),
 ]
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 Host = Annotated[str, StringConstraints(min_length=1, max_length=253), Field(examples=["cloud.example.org"])]
 
 
@@ -70,6 +80,81 @@ class PortalOut(Output):
     status: Literal["active", "suspended"]
     created_at: datetime
     updated_at: datetime
+
+
+def _link(text: str) -> str:
+    if not is_link(text):
+        raise ValueError("Enter the address of a page, which begins with https://")
+    return text
+
+
+_Lines = BeforeValidator(lambda value: value.replace("\r\n", "\n") if isinstance(value, str) else value)
+"""Lines as a browser's form sends them."""
+Accent = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$"), Field(examples=["#0f766e"])]
+Link = Annotated[
+    str, StringConstraints(max_length=500), AfterValidator(_link), Field(examples=["https://acme.example/terms"])
+]
+
+
+class BrandChange(Input):
+    """What can be changed of a brand; null takes a thing back."""
+
+    accent: Accent | None = Field(default=None, description="The brand's colour.")
+    accent_dark: Accent | None = Field(default=None, description="The same in dark surroundings, if it is another.")
+    welcome: Annotated[str, _Lines, StringConstraints(pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]{1,500}$")] | None = Field(
+        default=None, description="Read at the sign-in; plain text."
+    )
+    support_email: Email | None = None
+    support_url: Link | None = None
+    terms_url: Link | None = None
+    privacy_url: Link | None = None
+    mail_sender: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f\"<>@,;:\\]{1,80}$")] | None = Field(
+        default=None, description="The name that mails come from."
+    )
+    mail_footer: Annotated[str, _Lines, StringConstraints(pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]{1,1000}$")] | None = (
+        Field(default=None, description="The end of every mail; plain text.")
+    )
+
+
+class ContrastOut(Output):
+    """How a colour of the brand is used; `used` differs from `wanted` where that could not be seen or read."""
+
+    where: str
+    wanted: str
+    used: str
+    ratio: float = Field(description="WCAG 2.2: at least 4.5 for text, and 3 for shapes.")
+
+
+class BrandFileOut(Output):
+    """A picture of the brand, as it was made anew."""
+
+    kind: ImageKind
+    media_type: str
+    digest: str
+
+
+class BrandOut(Output):
+    """A portal's brand."""
+
+    accent: str
+    accent_dark: str | None
+    welcome: str | None
+    support_email: str | None
+    support_url: str | None
+    terms_url: str | None
+    privacy_url: str | None
+    mail_sender: str | None
+    mail_footer: str | None
+    files: list[BrandFileOut]
+    contrasts: list[ContrastOut]
+
+
+class BrandFileIn(Input):
+    """A picture: PNG, JPEG, WebP or SVG, of at most 1 MiB with everything around it."""
+
+    content: Annotated[str, StringConstraints(min_length=1, max_length=1 << 20)] = Field(
+        description="In base64.", examples=[_PIXEL]
+    )
 
 
 class DomainOut(Output):

@@ -27,6 +27,20 @@ class Portal(Touched, PlatformWide):
     brand: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
 
+class BrandFile(Created, PlatformWide):
+    """A picture of a portal's brand, made anew from what was uploaded. Portals get it by `gate.find_brand_file`."""
+
+    __tablename__ = "brand_files"
+    __grants__: ClassVar[Grants] = {DatabaseRole.OPERATOR: WRITE}
+
+    portal_id: Mapped[UUID] = mapped_column(ForeignKey("portals.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str]
+    """SHA-256 of the content, in hexadecimal."""
+    media_type: Mapped[str]
+    content: Mapped[bytes]
+
+
 class DomainStatus(StrEnum):
     """Where a domain stands."""
 

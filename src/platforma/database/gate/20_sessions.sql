@@ -15,7 +15,9 @@ CREATE OR REPLACE FUNCTION gate.find_portal(host text)
 RETURNS TABLE (portal_id uuid, name text, title text, brand jsonb, canonical_host text, has_kubernetes boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT p.id, p.name, p.title, p.brand,
+    SELECT p.id, p.name, p.title,
+           p.brand || jsonb_build_object('files', (
+               SELECT coalesce(jsonb_object_agg(f.kind, f.digest), '{}') FROM public.brand_files f WHERE f.portal_id = p.id)),
            gate.canonical_host(p.id),
            EXISTS (SELECT FROM public.clusters)
     FROM public.domains d JOIN public.portals p ON p.id = d.portal_id

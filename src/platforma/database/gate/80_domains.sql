@@ -103,3 +103,12 @@ AS $$
     SELECT EXISTS (SELECT FROM public.domains d JOIN public.portals p ON p.id = d.portal_id
                    WHERE d.host = wanted AND d.is_proven AND p.status = 'active')
 $$;
+
+-- A picture of the brand of the open portal behind a host, by the digest of its content.
+CREATE OR REPLACE FUNCTION gate.find_brand_file(host text, wanted text) RETURNS TABLE (media_type text, content bytea)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT f.media_type, f.content
+    FROM gate.find_portal(find_brand_file.host) p JOIN public.brand_files f ON f.portal_id = p.portal_id
+    WHERE f.digest = wanted LIMIT 1
+$$;

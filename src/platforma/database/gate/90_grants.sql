@@ -31,4 +31,4 @@ GRANT EXECUTE ON FUNCTION gate.domain_in_the_way, gate.lock_domains TO platforma
 GRANT EXECUTE ON FUNCTION gate.take_domain, gate.note_domain TO platforma_provisioner;
 GRANT EXECUTE ON FUNCTION gate.canonical_host
     TO platforma_portal, platforma_worker, platforma_provisioner, platforma_operator;
-GRANT EXECUTE ON FUNCTION gate.is_certifiable TO platforma_portal;
+GRANT EXECUTE ON FUNCTION gate.is_certifiable, gate.find_brand_file TO platforma_portal;
