@@ -7,10 +7,12 @@ from uuid import uuid4
 
 import pytest
 
+from devcloud.openstack.credentials import Credentials
 from platforma.clouds.openstack import ProjectCloud
 from platforma.sweep.kinds import DriftKind, Mode
 from tests.api_client import Json, Member
 from tests.compute.test_openstack import database, make, real, settle
+from tests.devcloud.openstack.clients import connect_admin
 from tests.sweep.test_sweep import choose, findings, sweep
 
 __all__ = ["database", "real"]
@@ -146,3 +148,39 @@ async def look(project: ProjectCloud) -> Any:
         sorted((router.has_external_gateway, router.routes) for router in seen.routers),
         (seen.shares, seen.unsecured_networks, seen.host_routes, sorted(map(bool, seen.floating_ips.values()))),
     )
+
+
+async def test_an_attachment_deleted_underneath_nova_is_fenced(real: Member, openstack_cloud: Credentials) -> None:
+    """S02, CVE-2023-2088: Cinder takes the volume for free, and the server reads it still."""
+    stage = real.stage
+    network = await make(real, "/networks", {"name": "web", "subnets": [{"cidr": "10.7.0.0/24"}]})
+    server = await make(real, "/servers", real.server_body(network["id"]))
+    volume = await make(real, "/volumes", {"name": "data", "size_gib": 1})
+    await real.wish("POST", f"/volumes/{volume['id']}/attach", {"server_id": server["id"]})
+    await settle(real)
+    assert await sweep(real) == []
+    row = await stage.row("SELECT sealed FROM cloud_credentials WHERE tenant_id = %s", real.tenant_id)
+    project: Any = await asyncio.to_thread(stage.access.open_project, real.tenant_id, bytes(row["sealed"]))
+    ids = await stage.row(
+        "SELECT v.cloud_id AS volume, s.cloud_id AS server FROM volumes v, servers s"
+        " WHERE v.tenant_id = %s AND s.tenant_id = v.tenant_id",
+        real.tenant_id,
+    )
+    volume_id, server_id = ids["volume"], ids["server"]
+
+    def underneath() -> None:
+        with connect_admin(openstack_cloud) as administrator:
+            storage: Any = administrator.connection.block_storage
+            storage.reset_volume_status(volume_id, "available", "detached", None)
+
+    await asyncio.to_thread(underneath)
+    assert await asyncio.to_thread(project.list_holders, volume_id) == {server_id}
+    (found,) = await sweep(real)
+    assert (found["kind"], found["evidence"]["said_by"]) == (DriftKind.ATTACHMENT, "Nova alone")
+    assert await asyncio.to_thread(project.list_holders, volume_id) == set()
+    assert (await asyncio.to_thread(project.get_volume, volume_id)).status == "available"
+    (again,) = await sweep(real)
+    assert (again["evidence"]["nova"], again["evidence"]["wanted"]) == ([], [server_id])
+    await settle(real)
+    assert await sweep(real) == []
+    assert await asyncio.to_thread(project.list_holders, volume_id) == {server_id}

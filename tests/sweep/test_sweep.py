@@ -218,6 +218,62 @@ async def test_what_we_did_not_make(a: Member, b: Member, kind: CloudKind) -> No
     assert {row["status"] for row in await findings(a)} == {"mended"}
 
 
+async def attach(a: Member) -> tuple[Any, Any]:
+    """Attach a volume to a server; return both as the cloud has them."""
+    server, volume = await a.make_server(), await a.make_volume()
+    await a.wish("POST", f"/volumes/{volume['id']}/attach", {"server_id": server["id"]})
+    assert await a.settle() == []
+    assert await sweep(a) == []
+    return a.cloud_object(CloudKind.SERVER, server["id"]), a.cloud_object(CloudKind.VOLUME, volume["id"])
+
+
+async def test_a_volume_that_cinder_takes_for_free_is_fenced_and_comes_back(a: Member) -> None:
+    """S02: the attachment was deleted underneath Nova, whose server still reads the volume (CVE-2023-2088)."""
+    server, volume = await attach(a)
+    volume.status, volume.attributes["attachments"] = "available", []
+    server.attributes["held"] = {volume.cloud_id}
+    (found,) = await sweep(a)
+    assert (found["kind"], found["status"]) == (DriftKind.ATTACHMENT, "mending")
+    assert found["evidence"] == {"volume": volume.cloud_id, "server": server.cloud_id, "said_by": "Nova alone"}
+    assert server.attributes["held"] == set()
+    (again,) = await sweep(a)
+    assert (again["kind"], again["evidence"]["nova"]) == (DriftKind.ATTACHMENT, [])
+    assert await a.settle() == []
+    assert await sweep(a) == []
+    assert [each.server_cloud_id for each in volume.attributes["attachments"]] == [server.cloud_id]
+
+
+async def test_a_volume_of_somebody_else_is_taken_from_the_server(a: Member, b: Member) -> None:
+    """S02, seen from the one who got the bytes: the server holds what is not in its project at all."""
+    server, volume = await attach(a)
+    theirs = b.cloud_object(CloudKind.VOLUME, (await b.make_volume())["id"]).cloud_id
+    server.attributes["held"] = {theirs}
+    (found,) = await sweep(a)
+    assert (found["subject"], found["status"]) == (f"volume {theirs}", "mending")
+    assert server.attributes["held"] == set()
+    assert await sweep(a) == []
+    assert volume.status == "in-use"
+
+
+async def test_space_that_a_server_still_holds_is_not_given_back(a: Member) -> None:
+    server = a.cloud_object(CloudKind.SERVER, (await a.make_server())["id"])
+    made = await a.make_volume()
+    volume = a.cloud_object(CloudKind.VOLUME, made["id"])
+    server.attributes |= {"held": {volume.cloud_id}, "is_stubborn": True}
+    await a.wish("DELETE", f"/volumes/{made['id']}")
+    (failed,) = await a.settle()
+    assert "was not given back" in failed["error"]["detail"]
+    for _ in range(2):
+        (found,) = await sweep(a)
+        assert (found["kind"], found["status"]) == (DriftKind.ATTACHMENT, "mending")
+    assert a.in_cloud(CloudKind.VOLUME) == [volume]
+    server.attributes["is_stubborn"] = False
+    await sweep(a)
+    assert (await a.ask("POST", f"/operations/{failed['id']}/retry")).status_code == 202
+    await a.settle()
+    assert a.in_cloud(CloudKind.VOLUME) == []
+
+
 async def test_what_is_gone_is_told(a: Member) -> None:
     await furnish(a)
     a.stage.cloud.remove(own(a, CloudKind.VOLUME))

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import select
 
-from platforma.clouds.openstack.errors import CloudNotFound, CloudRefused
+from platforma.clouds.openstack.errors import CloudConflict, CloudNotFound, CloudRefused
 from platforma.clouds.openstack.protocol import VolumeCloud
 from platforma.clouds.openstack.resources import CloudAttachment, CloudId, CloudVolume, Reference, VolumeSource
 from platforma.compute.models import Image, Server
@@ -208,7 +208,11 @@ def _delete(view: VolumeView, cloud: VolumeCloud, assurance: Assurance) -> Step:
             volume = cloud.get_volume(view.cloud_id)
     is_used = view.observed_size_gib is not None
     if volume is not None:
-        step = _take_away(view, volume, cloud) or (erase(erasure, volume, cloud, assurance) if is_used else None)
+        step = (
+            _take_away(view, volume, cloud)
+            or _fence(view, volume, cloud)
+            or (erase(erasure, volume, cloud, assurance) if is_used else None)
+        )
         if step is not None:
             return step
         if is_used:
@@ -221,6 +225,23 @@ def _delete(view: VolumeView, cloud: VolumeCloud, assurance: Assurance) -> Step:
         return again(1, "Waiting for the volume to go", progress=95)
     result = {} if is_used else {"result": "It was never made, and so never written to."}
     return gone(deletions=_attachment_rows(view), record=reach(erasure.id, ErasureState.RELEASED, **result))
+
+
+def _fence(view: VolumeView, volume: CloudVolume, cloud: VolumeCloud) -> Step | None:
+    """Keep the space of a volume that a server holds without Cinder's knowledge: it would read what comes next."""
+    if view.erasure is not None and view.erasure.state not in (ErasureState.REQUESTED, ErasureState.VERIFIED):
+        return None  # seen before the first byte is overwritten, and again before the space is given back
+    holders = cloud.list_holders(volume.cloud_id)
+    for holder in holders:
+        logger.critical("a server holds a volume that Cinder takes for free", volume=view.id, server=holder)
+        with contextlib.suppress(CloudRefused, CloudConflict):
+            cloud.sever_volume(holder, volume.cloud_id)
+    if not holders:
+        return None
+    return failed(
+        "A server still holds the volume, though the cloud takes it for detached. It was not given back, and is being "
+        "taken away from that server. Try again; if it happens again, tell your provider."
+    )
 
 
 def _attachment_rows(view: VolumeView) -> list[RowKey]:

@@ -27,12 +27,17 @@ class Drift:
     evidence: dict[str, Any] = field(compare=False)
     resource: Wanted | None = field(default=None, compare=False)
     object_kind: CloudKind | None = field(default=None, compare=False)
-    """Of what to take away; None for a share."""
+    """Of what to take away; None for a share, and for a volume that is at a server."""
+    server_cloud_id: CloudId | None = field(default=None, compare=False)
+    """The server that the volume `cloud_id` is to be taken away from."""
+
+    is_under_way: bool = field(default=False, compare=False)
+    """Whether work on it goes on, where mending it is not to reconcile a resource."""
 
     @property
     def is_settled(self) -> bool:
         """Say whether nothing is being done about it."""
-        return self.resource is None or self.resource.is_settled
+        return not self.is_under_way and (self.resource is None or self.resource.is_settled)
 
     @property
     def key(self) -> str:
@@ -49,6 +54,7 @@ def compare(expected: Expected, survey: CloudSurvey) -> dict[str, Drift]:
         *_networks(expected, survey),
         *_routers(expected, survey),
         *_floating_ips(expected, survey),
+        *_attachments(expected, survey),
         *_metering(expected, survey),
     ]
     return {drift.key: drift for drift in found}
@@ -147,6 +153,31 @@ def _floating_ips(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
         if wanted is not None and port != expected.targets[cloud_id]:
             evidence = {"floating_ip": cloud_id, "leads_to": port, "wanted": expected.targets[cloud_id]}
             yield Drift(DriftKind.FLOATING_IP, cloud_id, wanted.title, evidence, wanted)
+
+
+def _attachments(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
+    """Compare what Nova says with what Cinder says, and both with what should be (CVE-2023-2088).
+
+    A volume that a server holds without Cinder's knowledge can be given to somebody else meanwhile.
+    """
+    for volume, server in sorted(survey.held - survey.attached):
+        wanted = expected.find(CloudKind.VOLUME, volume)
+        holder = expected.find(CloudKind.SERVER, server)
+        evidence: dict[str, Any] = {"volume": volume, "server": server, "said_by": "Nova alone"}
+        subject = wanted.title if wanted else f"volume {volume}"
+        is_busy = any(each is not None and each.is_busy for each in (wanted, holder))
+        yield Drift(DriftKind.ATTACHMENT, volume, subject, evidence, server_cloud_id=server, is_under_way=is_busy)
+    severed = {volume for volume, _ in survey.held - survey.attached}
+    for kind, wanted in expected.resources:
+        if kind is not CloudKind.VOLUME or wanted.cloud_id is None or wanted.cloud_id in severed:
+            continue
+        volume = wanted.cloud_id
+        right = {expected.attached[volume]} if volume in expected.attached else set()
+        cinder = {server for each, server in survey.attached if each == volume}
+        nova = {server for each, server in survey.held if each == volume}
+        if cinder != right or nova != right:
+            seen = {"volume": volume, "wanted": sorted(right), "cinder": sorted(cinder), "nova": sorted(nova)}
+            yield Drift(DriftKind.ATTACHMENT, volume, wanted.title, seen, wanted)
 
 
 def _metering(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:

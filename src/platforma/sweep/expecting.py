@@ -8,13 +8,14 @@ from sqlalchemy import select
 
 from platforma.clouds.openstack.resources import CloudId, CloudKind, RuleSpec, cloud_name
 from platforma.clouds.openstack.rules import Traffic, wanted_traffic
+from platforma.compute.models import Server
 from platforma.database.tables import tenant_tables
 from platforma.database.tenant_session import TenantSession
 from platforma.network.models import FloatingIp, Port, Router, SecurityGroup, SecurityGroupRule, Subnet
 from platforma.network.ports import groups_of_ports
 from platforma.operations.models import Operation, OperationStatus, Plane, Resource, ResourceStatus
 from platforma.operations.service import resource_kind
-from platforma.storage.models import Snapshot
+from platforma.storage.models import Snapshot, Volume, VolumeAttachment
 from platforma.sweep.metering import Metered, load_metered
 
 _UNFINISHED = (OperationStatus.QUEUED, OperationStatus.RUNNING)
@@ -29,6 +30,8 @@ class Wanted:
     name: str
     cloud_id: CloudId | None
     is_settled: bool
+    is_busy: bool = False
+    """Whether an operation is under way on it."""
 
     @property
     def title(self) -> str:
@@ -59,6 +62,8 @@ class Expected:
     targets: dict[CloudId, CloudId | None] = field(default_factory=dict)
     networks: dict[UUID, UUID] = field(default_factory=dict)
     """The network of each subnet."""
+    attached: dict[CloudId, CloudId] = field(default_factory=dict)
+    """The server that has each volume."""
     metered: Metered = field(default_factory=Metered)
 
     def find(self, kind: CloudKind, cloud_id: CloudId) -> Wanted | None:
@@ -92,6 +97,13 @@ async def load_expected(session: TenantSession) -> Expected:
         .where(FloatingIp.cloud_id.is_not(None))
     )
     expected.targets = {cloud_id: port for cloud_id, port in rows.all() if cloud_id is not None}
+    at = await session.execute(
+        select(Volume.cloud_id, Server.cloud_id)
+        .join(VolumeAttachment, VolumeAttachment.volume_id == Volume.id)
+        .join(Server, Server.id == VolumeAttachment.server_id)
+        .where(Volume.cloud_id.is_not(None), Server.cloud_id.is_not(None))
+    )
+    expected.attached = {volume: server for volume, server in at.all() if volume is not None and server is not None}
     return expected
 
 
@@ -108,10 +120,9 @@ async def _add_resources(session: TenantSession, expected: Expected, model: type
             owner = expected.networks[row.id] = row.network_id
         if isinstance(row, Port):
             owner = row.server_id or row.id
-        is_settled = (
-            row.status == ResourceStatus.ACTIVE and row.deletion_requested_at is None and not {row.id, owner} & busy
-        )
-        expected.resources.append((kind, Wanted(model, row.id, row.name, row.cloud_id, is_settled)))
+        is_busy = bool({row.id, owner} & busy)
+        is_settled = row.status == ResourceStatus.ACTIVE and row.deletion_requested_at is None and not is_busy
+        expected.resources.append((kind, Wanted(model, row.id, row.name, row.cloud_id, is_settled, is_busy)))
 
 
 async def _add_rules(session: TenantSession, expected: Expected, by_id: Mapping[UUID, Wanted]) -> None:

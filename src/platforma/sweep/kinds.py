@@ -24,6 +24,7 @@ class DriftKind(StrEnum):
     ROUTE = "route"
     GATEWAY = "gateway"
     FLOATING_IP = "floating-ip"
+    ATTACHMENT = "attachment"
     UNKNOWN = "unknown"
     MISSING = "missing"
     NAMESPACE_CHANGED = "namespace-changed"
@@ -54,6 +55,7 @@ MEANINGS: dict[DriftKind, Meaning] = {
     DriftKind.ROUTE: Meaning("A route was added", Mode.MEND),
     DriftKind.GATEWAY: Meaning("A router's way outside is not as it should be", Mode.MEND),
     DriftKind.FLOATING_IP: Meaning("A floating IP leads elsewhere than it should", Mode.MEND),
+    DriftKind.ATTACHMENT: Meaning("A volume is not at the server where it should be, or at another", Mode.MEND),
     DriftKind.UNKNOWN: Meaning("Something is in the project that Platforma did not make", Mode.REPORT),
     DriftKind.MISSING: Meaning("Something that Platforma made is gone", Mode.REPORT),
     DriftKind.NAMESPACE_CHANGED: Meaning("A namespace is not closed, confined or limited as it should be", Mode.MEND),

@@ -102,10 +102,11 @@ class Before:
 
 @dataclass(frozen=True)
 class Removal:
-    """What to take away from the project: an object of a kind, or a share."""
+    """What to take away from the project: an object of a kind, or a share; or a volume from a server."""
 
     cloud_id: CloudId
     kind: CloudKind | None
+    server_cloud_id: CloudId | None = None
 
 
 class Sweeper:
@@ -236,7 +237,7 @@ async def record_drifts(
             await session.call_gate("request_eviction")  # the tenant's credential did not get rid of it
         row.status = "mending"
         if drift.resource is None:
-            removals.append(Removal(drift.cloud_id, drift.object_kind))
+            removals.append(Removal(drift.cloud_id, drift.object_kind, drift.server_cloud_id))
         elif drift.resource.id not in asked:
             asked.add(drift.resource.id)
             await _ask_to_mend(session, drift.resource.model, drift.resource.id)
@@ -256,7 +257,9 @@ def remove(cloud: ProjectCloud, removals: Sequence[Removal]) -> None:
     """Take away what is not ours. What cannot go yet is found again by the next sweep."""
     for removal in removals:
         try:
-            if removal.kind is None:
+            if removal.server_cloud_id is not None:
+                cloud.sever_volume(removal.server_cloud_id, removal.cloud_id)
+            elif removal.kind is None:
                 cloud.delete_share(removal.cloud_id)
             else:
                 getattr(cloud, _DELETIONS[removal.kind])(removal.cloud_id)

@@ -228,6 +228,15 @@ class VolumeCloud(Protocol):
     def list_server_volumes(self, server_cloud_id: CloudId) -> set[CloudId]:
         """Return the volumes that the server has in Nova's eyes, whatever Cinder says."""
 
+    def list_holders(self, volume_cloud_id: CloudId) -> set[CloudId]:
+        """Return the project's servers that have a volume in Nova's eyes, whatever Cinder says."""
+
+    def sever_volume(self, server_cloud_id: CloudId, volume_cloud_id: CloudId) -> None:
+        """Take a volume away from a server that has it in Nova's eyes and not in Cinder's (CVE-2023-2088).
+
+        Raises CloudRefused or CloudConflict if the cloud does not do it now. Safe to repeat.
+        """
+
     def open_volume(self, cloud_id: CloudId) -> BlockDevice:
         """Open the volume's bytes on this machine, which keeps everybody else from it until `release_volume`.
 

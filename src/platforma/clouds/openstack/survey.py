@@ -54,3 +54,7 @@ class CloudSurvey:
     """Networks whose new ports would have no port security."""
     host_routes: Mapping[CloudId, tuple[str, ...]]
     """By subnet: routes that its servers are told by DHCP."""
+    attached: frozenset[tuple[CloudId, CloudId]] = frozenset()
+    """Volumes and the servers that have them, in Cinder's eyes."""
+    held: frozenset[tuple[CloudId, CloudId]] = frozenset()
+    """The same in Nova's eyes, volumes of nobody knows whom among them."""

@@ -9,7 +9,9 @@ from platforma.clouds.openstack.kinds import (
     PORTS,
     ROUTERS,
     SECURITY_GROUPS,
+    SERVERS,
     SUBNETS,
+    VOLUMES,
     is_infrastructure,
     required,
 )
@@ -46,6 +48,13 @@ class SurveyPart(ProjectPart):
                 str(item.id) for item in found[NETWORKS] if item.is_port_security_enabled is False
             ),
             host_routes={str(item.id): _routes(item.host_routes) for item in found[SUBNETS] if item.host_routes},
+            attached=frozenset(
+                (str(item.id), str(each["server_id"]))
+                for item in found[VOLUMES]
+                for each in item.attachments or []
+                if each.get("server_id")
+            ),
+            held=frozenset((volume, str(item.id)) for item in found[SERVERS] for volume in held_by(item)),
         )
 
     @at_border
@@ -54,6 +63,11 @@ class SurveyPart(ProjectPart):
             if policy.id == cloud_id and policy.project_id == self.project_id:
                 self._connection.network.delete_rbac_policy(policy.id, ignore_missing=True)
         return True
+
+
+def held_by(server: Any) -> list[str]:
+    """Return the volumes that a server has in Nova's eyes."""
+    return [str(each["id"]) for each in server.attached_volumes or []]
 
 
 def _port(item: Any) -> SurveyedPort:

@@ -1,10 +1,11 @@
 """Volumes of the tenant's project, and their attachments."""
 
+import time
 from typing import Any
 from uuid import UUID
 
 from platforma.clouds.blocks.protocol import BlockDevice, Blocks, Connection
-from platforma.clouds.openstack.errors import CloudAnswerInvalid, CloudConflict
+from platforma.clouds.openstack.errors import CloudAnswerInvalid, CloudConflict, CloudNotFound
 from platforma.clouds.openstack.kinds import SERVERS, SNAPSHOTS, VOLUMES, required
 from platforma.clouds.openstack.ownership import ProjectPart
 from platforma.clouds.openstack.resources import (
@@ -15,9 +16,13 @@ from platforma.clouds.openstack.resources import (
     VolumeSource,
     cloud_name,
 )
+from platforma.clouds.openstack.surveying import held_by
 from platforma.clouds.openstack.translation import at_border
 
 _ATTACHING = {"reserved", "attaching"}
+_SEVERING_SECONDS = 15.0
+"""So long a server may take to let go of a volume, before somebody looks again."""
+_POLL_SECONDS = 0.3
 
 
 class VolumePart(ProjectPart):
@@ -90,6 +95,36 @@ class VolumePart(ProjectPart):
     def list_server_volumes(self, server_cloud_id: CloudId) -> set[CloudId]:
         self._read(SERVERS, server_cloud_id)
         return self._volumes_at(server_cloud_id)
+
+    @at_border
+    def list_holders(self, volume_cloud_id: CloudId) -> set[CloudId]:
+        return {str(server.id) for server in self._list(SERVERS) if volume_cloud_id in held_by(server)}
+
+    @at_border
+    def sever_volume(self, server_cloud_id: CloudId, volume_cloud_id: CloudId) -> None:
+        """Nova lets go only of what Cinder says is in use: so it is connected to this machine meanwhile."""
+        server = self._read(SERVERS, server_cloud_id)
+        volume = self._find_volume(volume_cloud_id)
+        storage = self._connection.block_storage
+        if volume_cloud_id in self._volumes_at(server_cloud_id):
+            if volume is not None and volume.status == "available":
+                made = storage.create_attachment(volume_cloud_id, connector=dict(self.blocks.connector()))
+                storage.complete_attachment(made)
+            self._connection.compute.delete_volume_attachment(server, volume_cloud_id, ignore_missing=True)
+        deadline = time.monotonic() + _SEVERING_SECONDS
+        while volume_cloud_id in self._volumes_at(server_cloud_id):
+            if time.monotonic() > deadline:
+                raise CloudConflict("The server has not let go of the volume yet.")
+            time.sleep(_POLL_SECONDS)
+        if volume is not None:
+            self.release_volume(volume_cloud_id)
+
+    def _find_volume(self, cloud_id: CloudId) -> Any | None:
+        """Return a volume, or None if the project has none of that id."""
+        try:
+            return self._read(VOLUMES, cloud_id)
+        except CloudNotFound:
+            return None
 
     @at_border
     def open_volume(self, cloud_id: CloudId) -> BlockDevice:

@@ -242,13 +242,17 @@ class FakeVolumePart(FakeProjectPart):
 
     @cloud_call
     def list_server_volumes(self, server_cloud_id: CloudId) -> set[CloudId]:
+        return self._held_by(self._get(CloudKind.SERVER, server_cloud_id))
+
+    @cloud_call
+    def list_holders(self, volume_cloud_id: CloudId) -> set[CloudId]:
+        return {server.cloud_id for server in self._list(CloudKind.SERVER) if volume_cloud_id in self._held_by(server)}
+
+    @cloud_call
+    def sever_volume(self, server_cloud_id: CloudId, volume_cloud_id: CloudId) -> None:
         server = self._get(CloudKind.SERVER, server_cloud_id)
-        return {
-            volume.cloud_id
-            for volume in self._list(CloudKind.VOLUME)
-            if volume.status != "available"
-            and any(each.server_cloud_id == server.cloud_id for each in volume.attributes["attachments"])
-        }
+        refuse_if(bool(server.attributes.get("is_stubborn")), "Invalid volume.")
+        server.attributes.get("held", set()).discard(volume_cloud_id)
 
     @cloud_call
     def open_volume(self, cloud_id: CloudId) -> MemoryDevice:

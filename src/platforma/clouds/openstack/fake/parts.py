@@ -55,6 +55,15 @@ class FakeProjectPart:
             delete(item)
         return not any(item.cloud_id in self.state.objects for item in meant)
 
+    def _held_by(self, server: FakeObject) -> set[CloudId]:
+        """Return what Nova says: `held` are volumes that it alone knows of."""
+        return set(server.attributes.get("held", ())) | {
+            volume.cloud_id
+            for volume in self._list(CloudKind.VOLUME)
+            if volume.status != "available"
+            and any(each.server_cloud_id == server.cloud_id for each in volume.attributes["attachments"])
+        }
+
 
 def reference_fits(reference: Reference, item: FakeObject) -> bool:
     """Say whether this is the object that is meant."""

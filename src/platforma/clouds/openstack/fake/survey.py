@@ -48,6 +48,15 @@ class FakeSurveyPart(FakeProjectPart):
                 for item in found[CloudKind.SUBNET]
                 if item.attributes.get("host_routes")
             },
+            attached=frozenset(
+                (volume.cloud_id, each.server_cloud_id)
+                for volume in found[CloudKind.VOLUME]
+                if volume.status != "available"
+                for each in volume.attributes["attachments"]
+            ),
+            held=frozenset(
+                (volume, server.cloud_id) for server in found[CloudKind.SERVER] for volume in self._held_by(server)
+            ),
         )
 
     @cloud_call
