@@ -13,7 +13,7 @@ from platforma.clouds.openstack import CloudConflict, CloudThrottled, CloudUnava
 from platforma.clouds.openstack.fake import FakeProjectCloud
 from platforma.clouds.openstack.resources import CloudKind
 from platforma.sweep.comparing import DEFAULT_GROUP
-from platforma.sweep.kinds import MEANINGS, DriftKind, Mode
+from platforma.sweep.kinds import MEANINGS, OPENINGS, DriftKind, Mode
 from platforma.sweep.turns import Sweeper
 from tests.api_client import Json, Member
 from tests.network.test_floating_ips import make_reachable_server
@@ -149,6 +149,45 @@ async def test_what_was_changed_is_found_and_mended(a: Member, name: str) -> Non
     calls = len(a.stage.cloud.calls)
     assert await sweep(a) == []
     assert [call.method for call in a.stage.cloud.calls[calls:]] == ["survey"]
+
+
+IN_ERROR = ("networks", "subnets", "routers", "ports", "security_groups", "servers", "floating_ips")
+
+
+@pytest.mark.parametrize("name", [name for name, (kind, _, _) in MEDDLING.items() if kind in OPENINGS])
+async def test_what_is_in_error_hides_nothing(a: Member, name: str) -> None:
+    """A member can bring what is its own into error. A wall that is open there is open."""
+    kind, meddle, _ = MEDDLING[name]
+    await furnish(a)
+    for table in IN_ERROR:
+        query = f"UPDATE {table} SET status = 'error', status_reason = 'No.' WHERE tenant_id = %s"
+        await a.stage.databases.administrator.execute(query.encode(), (a.tenant_id,))
+    assert await sweep(a) == []
+    meddle(a)
+    assert {(row["kind"], row["status"]) for row in await sweep(a)} == {(kind, "mending")}
+    await a.settle()
+    assert await sweep(a) == []
+
+
+async def test_work_without_end_hides_nothing_for_long(a: Member) -> None:
+    await furnish(a)
+    set_port(secured=False)(a)
+    port = own(a, CloudKind.PORT)
+    (row,) = await a.stage.rows(
+        "SELECT id FROM ports WHERE tenant_id = %s AND cloud_id = %s", a.tenant_id, port.cloud_id
+    )
+    await a.wish("PATCH", f"/ports/{row['id']}", {"description": "busy"})
+    assert await sweep(a) == []
+    await a.stage.databases.administrator.execute(
+        b"UPDATE sweeps SET suspected ="
+        b" (SELECT jsonb_object_agg(key, '2026-01-01T00:00:00Z') FROM jsonb_each(suspected))"
+        b" WHERE suspected <> '{}'"
+    )
+    (found,) = await sweep(a)
+    assert (found["kind"], found["status"]) == (DriftKind.PORT_SECURITY_OFF, "mending")
+    assert await a.settle() == []
+    assert await sweep(a) == []
+    assert (await a.stage.row("SELECT suspected FROM sweeps WHERE tenant_id = %s", a.tenant_id))["suspected"] == {}
 
 
 async def test_what_only_an_administrator_can_delete_is_left_to_the_provisioner(a: Member) -> None:

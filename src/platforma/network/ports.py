@@ -14,7 +14,7 @@ from platforma.database.tenant_session import ReadSession, TenantSession, WriteS
 from platforma.kit.problems import Invalid
 from platforma.network.errors import AddressTaken, InUse, NoAddresses, OutsideSubnets
 from platforma.network.models import FloatingIp, Network, Port, PortSecurityGroup, SecurityGroup, Subnet
-from platforma.network.schemas import PortChange, PortCreate, PortQuery
+from platforma.network.schemas import PortChange, PortCreate, PortQuery, ends_of
 from platforma.network.security_groups import choose_groups
 from platforma.network.service import apply_changes
 from platforma.operations.models import Operation
@@ -215,7 +215,7 @@ def _refuse_useless(address: str, subnet: Subnet) -> None:
     range_ = ipaddress.ip_network(subnet.cidr)
     if subnet.ipv6_mode in _ROUTED:
         raise Invalid(f"Servers in subnet {subnet.name} make their addresses themselves: none can be chosen.")
-    ends = (range_.network_address, range_.broadcast_address) if range_.version == 4 else (range_.network_address,)
+    ends = ends_of(range_)
     if ipaddress.ip_address(address) in ends:
         raise Invalid(f"{address} is an end of {range_}, which no server can have.")
     if address == (subnet.gateway_ip or str(range_.network_address + 1)):

@@ -30,6 +30,8 @@ class PortReconciler(Reconciler[PortView, ProjectCloud]):
         """See Reconciler."""
         if view.is_deleting:
             return _delete(view, cloud)
+        if view.cloud_id is not None and view.network.cloud_id is not None:
+            ensure_port(view, cloud)  # its walls stand, whatever else it has to wait for
         server = view.server
         is_made_with_server = view.goes_with_server and view.cloud_id is None
         for each in (view.network, *view.groups, *((server,) if server and is_made_with_server else ())):

@@ -54,6 +54,11 @@ Address = Annotated[str, _Text, AfterValidator(_address)]
 Ipv6Mode = Literal["slaac", "dhcpv6-stateless", "dhcpv6-stateful"]
 
 
+def ends_of(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> tuple[object, ...]:
+    """Return the addresses of a range that no host can have: its own, and in IPv4 that of all its hosts."""
+    return (network.network_address, network.broadcast_address) if network.version == 4 else (network.network_address,)
+
+
 class SubnetCreate(Input):
     """An address range. Attached to a router, it can reach what the router leads to."""
 
@@ -72,6 +77,8 @@ class SubnetCreate(Input):
         network = ipaddress.ip_network(self.cidr)
         if self.gateway_ip is not None and ipaddress.ip_address(self.gateway_ip) not in network:
             raise ValueError(f"The gateway is not in {network}.")
+        if self.gateway_ip is not None and ipaddress.ip_address(self.gateway_ip) in ends_of(network):
+            raise ValueError(f"{self.gateway_ip} is an end of {network}, which no host can have.")
         if self.ipv6_mode is not None and network.version == 4:
             raise ValueError("An IPv6 mode is for IPv6 only.")
         if self.ipv6_mode is not None and not self.has_dhcp:

@@ -10,7 +10,7 @@ from platforma.clouds.openstack.rules import Traffic
 from platforma.clouds.openstack.survey import CloudSurvey, SurveyedPort
 from platforma.network.models import Network, Subnet
 from platforma.sweep.expecting import Expected, Wanted
-from platforma.sweep.kinds import DriftKind
+from platforma.sweep.kinds import OPENINGS, DriftKind
 
 DEFAULT_GROUP = "default"
 _SERVER_ITEMS = {"ACTIVE": "server.running", "SHUTOFF": "server.stopped"}
@@ -32,12 +32,16 @@ class Drift:
     """The server that the volume `cloud_id` is to be taken away from."""
 
     is_under_way: bool = field(default=False, compare=False)
-    """Whether work on it goes on, where mending it is not to reconcile a resource."""
+    """Whether work goes on at something else that it is about."""
 
     @property
     def is_settled(self) -> bool:
-        """Say whether nothing is being done about it."""
-        return not self.is_under_way and (self.resource is None or self.resource.is_settled)
+        """Say whether nothing is being done about it: with a resource in error, a wall that is open stays so."""
+        if self.is_under_way:
+            return False
+        if self.resource is None:
+            return True
+        return not self.resource.is_busy if self.kind in OPENINGS else self.resource.is_settled
 
     @property
     def key(self) -> str:
@@ -128,10 +132,10 @@ def _networks(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:
             yield Drift(DriftKind.PORT_SECURITY_OFF, cloud_id, network.title, seen, network)
     for cloud_id, routes in survey.host_routes.items():
         subnet = expected.find(CloudKind.SUBNET, cloud_id)
-        if subnet is not None and subnet.is_settled and subnet.model is Subnet:
+        if subnet is not None and subnet.model is Subnet:
             network = by_id.get(expected.networks[subnet.id])
             seen = {"subnet": cloud_id, "routes": list(routes)}
-            yield Drift(DriftKind.ROUTE, cloud_id, subnet.title, seen, network)
+            yield Drift(DriftKind.ROUTE, cloud_id, subnet.title, seen, network, is_under_way=subnet.is_busy)
 
 
 def _routers(expected: Expected, survey: CloudSurvey) -> Iterator[Drift]:

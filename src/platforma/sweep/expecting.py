@@ -23,7 +23,7 @@ _UNFINISHED = (OperationStatus.QUEUED, OperationStatus.RUNNING)
 
 @dataclass(frozen=True)
 class Wanted:
-    """A resource that should be in the cloud. `is_settled`: nothing is being done to it."""
+    """A resource that should be in the cloud. `is_settled`: it is well, and nothing is being done to it."""
 
     model: type[Resource]
     id: UUID

@@ -34,6 +34,21 @@ class DriftKind(StrEnum):
     METERED_OTHERWISE = "metered-otherwise"
 
 
+OPENINGS = frozenset(
+    {
+        DriftKind.RULE_ADDED,
+        DriftKind.SHARE,
+        DriftKind.PORT_SECURITY_OFF,
+        DriftKind.ADDRESS_PAIR,
+        DriftKind.PORT_GROUPS,
+        DriftKind.DHCP_OPTION,
+        DriftKind.ROUTE,
+        DriftKind.ATTACHMENT,
+    }
+)
+"""What opens a wall. It counts at a resource in error, too, and at one that is worked on without end."""
+
+
 @dataclass(frozen=True)
 class Meaning:
     """What a kind is called, and what is done about it unless an operator chose."""

@@ -30,6 +30,8 @@ class Sweep(Touched, TenantOwned):
     finished_at: Mapped[datetime | None]
     trouble: Mapped[str | None]
     """Why the last turn did not come to its end, for a person."""
+    suspected: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """Walls that were open at resources that were being worked on, and since when, by the finding's key."""
 
 
 class SweepFinding(TenantOwned):

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -23,6 +23,7 @@ from platforma.database.database import Database
 from platforma.database.errors import NotBoundError
 from platforma.database.gate_calls import call_gate
 from platforma.database.tenant_session import WriteSession
+from platforma.kit.clock import utc_now
 from platforma.operations.cloud_access import CloudAccess
 from platforma.operations.fence import Fence
 from platforma.operations.models import Resource
@@ -30,7 +31,7 @@ from platforma.operations.service import TooManyOperations, request_operation, r
 from platforma.operations.troubles import delay_seconds
 from platforma.sweep.comparing import Drift, compare
 from platforma.sweep.expecting import Expected, load_expected
-from platforma.sweep.kinds import MEANINGS, DriftKind, Mode
+from platforma.sweep.kinds import MEANINGS, OPENINGS, DriftKind, Mode
 from platforma.sweep.models import Sweep, SweepChoice, SweepFinding
 from platforma.sweep.namespaces import (
     NAMESPACE_KINDS,
@@ -172,11 +173,27 @@ class Sweeper:
             still = {key for key, drift in compare(before.project, seen).items() if drift.is_settled}
             present = compare(await load_expected(session), seen)
             drifts = [drift for key, drift in present.items() if key in still and drift.is_settled]
+            drifts += await self._suspect(session, [drift for drift in present.values() if not drift.is_settled])
             drifts += lasting(namespaces, await load_namespaces(session))
             unseen: frozenset[DriftKind] = frozenset() if namespaces.is_whole else NAMESPACE_KINDS
             removals = await record_drifts(session, drifts, unseen, frozenset(present))
             await _finish(session, self._every)
         await loop.run_in_executor(self._executor, remove, cloud, removals)
+
+    async def _suspect(self, session: WriteSession, unsettled: Sequence[Drift]) -> list[Drift]:
+        """Return the walls that have been open for long, at what is worked on again and again, or without end."""
+        row = (await session.scalars(select(Sweep).with_for_update())).one()
+        now = utc_now()
+        since = {
+            drift.key: row.suspected.get(drift.key, now.isoformat()) for drift in unsettled if drift.kind in OPENINGS
+        }
+        row.suspected = since
+        patience = 2 * self._every
+        return [
+            drift
+            for drift in unsettled
+            if drift.key in since and datetime.fromisoformat(since[drift.key]) <= now - patience
+        ]
 
     async def _try_later(self, turn: SweepTurn, error: CloudError) -> None:
         try:

@@ -1,0 +1,21 @@
+"""What the sweep suspects.
+
+There is no way back but a newer migration: `downgrade` is not supported, for it would lose rows.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0027"
+down_revision = "0026"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the change."""
+    op.add_column(
+        "sweeps",
+        sa.Column("suspected", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+    )
