@@ -57,9 +57,9 @@ def offboard(view: TenantView, cloud: CloudAdministration, open_cluster: OpenClu
         gone_user = {"user_id": USER_GONE, "sealed": None}
         return again(0, "Took the credential back", progress=30, changes={credential.row: gone_user})
     namespaces = sum(_delete_namespaces(cluster) for cluster in clusters)
-    if namespaces:
-        return again(1, f"Waiting for {namespaces} namespaces to go", progress=40)
     left = _empty(credential.project_id, cloud)
+    if namespaces:
+        return again(1, f"Waiting for {namespaces} namespaces and {left} objects in the cloud to go", progress=40)
     if left:
         return again(1, f"Waiting for {left} objects in the cloud to go", progress=50)
     if not cloud.delete_project(credential.project_id):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from platforma.clouds.kubernetes.admission import (
     CLAIMS,
+    FINALIZERS,
     INGRESSES,
     MANAGED_OBJECTS,
     NAMESPACES,
@@ -29,6 +30,7 @@ from platforma.clouds.kubernetes.labels import (
 )
 from platforma.clouds.kubernetes.labels import NAMESPACE as NAMESPACE_LABEL
 from platforma.clouds.kubernetes.manifests import hosts_pattern
+from platforma.clouds.kubernetes.roles import WRITABLE
 from tests.clouds.kubernetes.judging import CONTROLLER, MEMBER, NAMESPACE, OTHER, OWN, verdict
 
 OF_KIND: dict[str, Policy] = {
@@ -205,3 +207,56 @@ def test_every_policy_denies_when_it_fails() -> None:
         assert made["spec"]["failurePolicy"] == "Fail"
         assert binding["spec"] == {"policyName": policy.name, "validationActions": ["Deny"]}
         assert all(each["reason"] == "Forbidden" for each in made["spec"]["validations"])
+
+
+@pytest.mark.parametrize("attempt", [each for each in REFUSED if each.threat in ("K05", "K09")], ids=_name)
+def test_what_controllers_would_write_of_a_members_template_is_refused(attempt: Attempt) -> None:
+    """The set's controller writes claims as the member dictates them; only the binder may choose a volume."""
+    bad = attempt.make(GROUND)
+    if bad["kind"] not in ("PersistentVolumeClaim", "ConfigMap", "Deployment", "StatefulSet"):
+        return
+    found = [verdict(policy, object=bad) for policy in policies_of(bad["kind"])]
+    assert any(found)
+    if bad["kind"] == "PersistentVolumeClaim":
+        for user in (CONTROLLER, "system:kube-controller-manager"):
+            assert verdict(CLAIMS, object=bad, user=user)
+
+
+def policies_of(kind: str) -> list[Policy]:
+    """Return the policies that judge a kind."""
+    plural = f"/{kind.lower()}s"
+    return [policy for policy in POLICIES if any(each.endswith(plural) for each in policy.resources)]
+
+
+def test_the_binder_binds_and_nobody_else_chooses() -> None:
+    asked = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+    bound = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "volumeName": "pv-1"}}
+    binder = "system:serviceaccount:kube-system:persistent-volume-binder"
+    assert verdict(CLAIMS, object=bound, old=asked, user=binder) == []
+    assert verdict(CLAIMS, object=bound, user=binder)
+    for user in (MEMBER, CONTROLLER, "kubernetes-admin"):
+        assert verdict(CLAIMS, object=bound, old=asked, user=user)
+        assert verdict(CLAIMS, object=bound, old=bound, user=user) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_admitted"),
+    [
+        (None, ["foregroundDeletion"], True),
+        (None, ["example.org/never"], False),
+        (["example.org/theirs"], ["example.org/theirs"], True),
+        (["example.org/theirs"], [], True),
+        (["example.org/theirs"], ["example.org/theirs", "example.org/never"], False),
+    ],
+)
+def test_members_add_no_finalizers(old: list[str] | None, new: list[str], is_admitted: bool) -> None:
+    before = {} if old is None else {"old": {"metadata": {"name": "mine", "finalizers": old}}}
+    write = {"object": {"metadata": {"name": "mine", "finalizers": new}}, **before}
+    assert (verdict(FINALIZERS, **write) == []) is is_admitted
+    assert verdict(FINALIZERS, user=CONTROLLER, **write) == []
+
+
+def test_members_add_no_finalizers_to_anything() -> None:
+    """Also to no kind that members may make one day."""
+    assert "/configmaps" in FINALIZERS.resources
+    assert set(FINALIZERS.resources) == set(WRITABLE)

@@ -24,6 +24,7 @@ from platforma.clouds.kubernetes.labels import (
     TENANT,
     worker_username,
 )
+from platforma.clouds.kubernetes.roles import WRITABLE
 
 Manifest = dict[str, Any]
 
@@ -34,6 +35,14 @@ _IS_CONTROL_PLANE = (
     "request.userInfo.username.startsWith('system:serviceaccount:kube-system:') || "
     "request.userInfo.username == 'system:kube-controller-manager'"
 )
+_IS_BINDER = (
+    "request.userInfo.username == 'system:serviceaccount:kube-system:persistent-volume-binder' || "
+    "request.userInfo.username == 'system:kube-controller-manager'"
+)
+_BY_MEMBER = {
+    "name": "by-a-member",
+    "expression": f"request.userInfo.username.startsWith('system:serviceaccount:{ACCESS_NAMESPACE}:')",
+}
 _NOT_WORKER = {"name": "not-the-worker", "expression": f"!({_IS_WORKER})"}
 _NOT_CONTROL_PLANE = {"name": "not-the-control-plane", "expression": f"!({_IS_CONTROL_PLANE})"}
 _NAME = "(object != null ? object.metadata.name : oldObject.metadata.name)"
@@ -319,17 +328,70 @@ PODS = Policy(
 CLAIMS = Policy(
     name="platforma-claims",
     resources=("/persistentvolumeclaims",),
-    conditions=(_NOT_CONTROL_PLANE,),
     rules=(
         Rule(
-            "!has(object.spec.volumeName) || (oldObject != null && has(oldObject.spec.volumeName) && "
-            "oldObject.spec.volumeName == object.spec.volumeName)",
+            "!has(object.spec.volumeName) || (oldObject != null && ((has(oldObject.spec.volumeName) && "
+            f"oldObject.spec.volumeName == object.spec.volumeName) || {_IS_BINDER}))",
             "A claim may not choose a volume that is there.",
         ),
         Rule("!has(object.spec.selector)", "A claim may not choose among volumes that are there."),
         Rule(
             "!has(object.spec.dataSourceRef) || !has(object.spec.dataSourceRef.namespace)",
             "A claim may not be filled from another namespace.",
+        ),
+    ),
+)
+
+FINALIZERS = Policy(
+    name="platforma-finalizers",
+    resources=WRITABLE,
+    conditions=(_BY_MEMBER,),
+    rules=(
+        Rule(
+            "!has(object.metadata.finalizers) || object.metadata.finalizers.all(each, "
+            "each in ['foregroundDeletion', 'orphan'] || (oldObject != null && has(oldObject.metadata.finalizers) && "
+            "each in oldObject.metadata.finalizers))",
+            "A finalizer that nobody takes away would keep the namespace for ever.",
+        ),
+    ),
+)
+
+TEMPLATES = Policy(
+    name="platforma-templates",
+    resources=("apps/daemonsets", "apps/deployments", "apps/statefulsets", "batch/jobs"),
+    conditions=(_BY_MEMBER,),
+    rules=(
+        Rule(
+            "!has(object.spec.template.metadata) || !has(object.spec.template.metadata.finalizers)",
+            "A finalizer that nobody takes away would keep the namespace for ever.",
+        ),
+    ),
+)
+
+CLAIM_TEMPLATES = Policy(
+    name="platforma-claim-templates",
+    resources=("apps/statefulsets",),
+    conditions=(_BY_MEMBER,),
+    rules=(
+        Rule(
+            "!has(object.spec.volumeClaimTemplates) || object.spec.volumeClaimTemplates.all(claim, "
+            "(!has(claim.metadata) || !has(claim.metadata.finalizers)) && (!has(claim.spec) || "
+            "(!has(claim.spec.volumeName) && !has(claim.spec.selector) && "
+            "(!has(claim.spec.dataSourceRef) || !has(claim.spec.dataSourceRef.namespace)))))",
+            "A claim may not choose a volume that is there, be filled from another namespace, or stay for ever.",
+        ),
+    ),
+)
+
+CRON_TEMPLATES = Policy(
+    name="platforma-cron-templates",
+    resources=("batch/cronjobs",),
+    conditions=(_BY_MEMBER,),
+    rules=(
+        Rule(
+            "!has(object.spec.jobTemplate.spec.template.metadata) || "
+            "!has(object.spec.jobTemplate.spec.template.metadata.finalizers)",
+            "A finalizer that nobody takes away would keep the namespace for ever.",
         ),
     ),
 )
@@ -420,6 +482,10 @@ POLICIES = (
     INGRESSES,
     PODS,
     CLAIMS,
+    FINALIZERS,
+    TEMPLATES,
+    CLAIM_TEMPLATES,
+    CRON_TEMPLATES,
     SECRETS,
     NAMESPACES,
     WORKER,

@@ -156,6 +156,30 @@ _PORTS = [{"port": 80, "protocol": "TCP", "targetPort": 80}]
 _SOURCE_RANGES = {"service.beta.kubernetes.io/load-balancer-source-ranges": "0.0.0.0/0"}
 _ROOT = {"runAsUser": 0, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
+_SOMEBODYS = {"kind": "PersistentVolumeClaim", "name": "data", "namespace": "platforma-two"}
+
+
+def _template(**template: Any) -> Manifest:
+    return {"metadata": {"labels": {"app": "mine"}}, "spec": pod("any")["spec"]} | template
+
+
+def _deployment(metadata: Manifest) -> Make:
+    template = _template(metadata={"labels": {"app": "mine"}, **metadata})
+    spec = {"selector": {"matchLabels": {"app": "mine"}}, "template": template}
+    return lambda ground: of("apps/v1", "Deployment", ground.namespace, spec=spec)
+
+
+def _stateful_set(**claim: Any) -> Make:
+    asked = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}} | claim
+    spec = {
+        "serviceName": "mine",
+        "selector": {"matchLabels": {"app": "mine"}},
+        "template": _template(),
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": asked}],
+    }
+    return lambda ground: of("apps/v1", "StatefulSet", ground.namespace, spec=spec)
+
+
 REFUSED = (
     Attempt("a node port", "K03", service(type="NodePort")),
     Attempt("an external address", "K03", service(externalIPs=["192.0.2.1"])),
@@ -201,6 +225,10 @@ REFUSED = (
             type="kubernetes.io/service-account-token",
         ),
     ),
+    Attempt("what stays for ever", "K09", _plain(CORE, "ConfigMap", metadata={"finalizers": ["example.org/never"]})),
+    Attempt("pods that stay for ever", "K09", _deployment(metadata={"finalizers": ["example.org/never"]})),
+    Attempt("a set's volume of one's choice", "K05", _stateful_set(volumeName="pv-of-another")),
+    Attempt("a set filled from elsewhere", "K05", _stateful_set(dataSourceRef=_SOMEBODYS)),
     Attempt("a quota", "K01", _plain(CORE, "ResourceQuota", spec={"hard": {"pods": "1000"}})),
     Attempt("limits", "K01", _plain(CORE, "LimitRange", spec={"limits": [{"type": "Container"}]})),
     Attempt("a service account", "K05", _plain(CORE, "ServiceAccount")),
@@ -223,6 +251,8 @@ ADMITTED = (
         _pod(tolerations=[{"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"}]),
     ),
     Attempt("a claim", "K05", _claim()),
+    Attempt("a deployment", "K09", _deployment(metadata={})),
+    Attempt("a set with volumes", "K05", _stateful_set()),
     Attempt("a secret", "K05", _plain(CORE, "Secret", type="Opaque")),
     Attempt("a config map", "K05", _plain(CORE, "ConfigMap", data={"key": "value"})),
     Attempt("a policy of one's own", "K01", _plain(NETWORKING, "NetworkPolicy", spec={"podSelector": {}})),

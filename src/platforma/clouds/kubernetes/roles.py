@@ -56,6 +56,15 @@ TENANT_RULES = [
 ]
 """What a tenant's member may do in a namespace. Not: roles, quotas, service accounts and their tokens, endpoints."""
 
+WRITABLE = tuple(
+    f"{group}/{resource}"
+    for rule in TENANT_RULES
+    for group in rule["apiGroups"]
+    for resource in rule["resources"]
+    if "create" in rule["verbs"] and "/" not in resource
+)
+"""What of it members can make, as `group/plural`."""
+
 WORKER_RULES = [
     _rule("", ["namespaces"], ["get", "list", "create", "patch", "update", "delete"]),
     _rule(_RBAC, ["rolebindings"], ["get", "list", "create", "patch", "update", "delete"]),
