@@ -19,7 +19,7 @@ from tests.database.gate import Connection, bound, call, values
 from tests.database.server import TestDatabase
 from tests.database.tenants import SignedIn, TwoTenants
 
-JOB = "SELECT count(*) FROM jobs.procrastinate_jobs WHERE queueing_lock = 'operation:' || %s"
+JOB = "SELECT count(*) FROM jobs.procrastinate_jobs WHERE queueing_lock LIKE 'operation:' || %s || ':%%'"
 
 
 async def make_operation(database: Database, binding: Any, plane: str = "tenant") -> UUID:
@@ -255,3 +255,27 @@ class TestFunctions:
                     called.add(name)
         assert denied == {(name, True) for name, _ in functions if name not in called}
         assert called == {name for name, roles in declared.items() if role in roles}
+
+    async def test_an_id_of_anothers_operation_parks_nothing_of_it(
+        self, portal_database: Database, administrator: Connection, two_tenants: TwoTenants
+    ) -> None:
+        """A makes an operation of the same id and has it wait for years: B's job is B's, and A's waits an hour."""
+        a, b = two_tenants.a, two_tenants.b
+        id_ = await make_operation(portal_database, b.binding())
+        async with portal_database.write(a.binding()) as session:
+            session.add(
+                Operation(
+                    id=id_, action="x.y", resource_kind="x", resource_id=new_id(), resource_name="x", requested_by="x"
+                )
+            )
+            await session.flush()
+            await session.call_gate("defer_operation", operation=id_, delay_seconds=1e9)
+        async with portal_database.write(b.binding()) as session:
+            await session.call_gate("defer_operation", operation=id_)
+        waits = (
+            "SELECT coalesce(scheduled_at <= now() + interval '1 hour', true) FROM jobs.procrastinate_jobs"
+            " WHERE queueing_lock LIKE 'operation:' || %s || ':%%' ORDER BY scheduled_at NULLS FIRST"
+        )
+        assert await values(administrator, waits, str(id_)) == [True, True]
+        now = "SELECT count(*) FROM jobs.procrastinate_jobs WHERE queueing_lock LIKE 'operation:' || %s || ':%%'"
+        assert await values(administrator, f"{now} AND scheduled_at IS NULL", str(id_)) == [1]

@@ -181,7 +181,7 @@ async def test_a_cluster_in_trouble_loses_nothing(a: Member, cluster: Connected,
         assert "trying again in" in (await a.get(f"/namespaces/{made['id']}"))["status_reason"]
         delay = await a.stage.row(
             "SELECT extract(epoch FROM scheduled_at - now()) AS s FROM jobs.procrastinate_jobs"
-            " WHERE queueing_lock = 'operation:' || %s AND status = 'todo'",
+            " WHERE queueing_lock LIKE 'operation:' || %s || ':%%' AND status = 'todo'",
             str(operation_id),
         )
         least = max(2 ** (attempt - 1) * 2 / 3, error.retry_after or 0)

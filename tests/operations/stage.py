@@ -200,7 +200,7 @@ class Stage:
         """Remove the jobs of an operation from the queue, as its worker does."""
         await self.databases.administrator.execute(b"SET search_path = public, jobs")
         await self.databases.administrator.execute(
-            b"DELETE FROM jobs.procrastinate_jobs WHERE queueing_lock = 'operation:' || %s", (operation_id,)
+            b"DELETE FROM jobs.procrastinate_jobs WHERE queueing_lock LIKE 'operation:' || %s || ':%%'", (operation_id,)
         )
 
     @contextmanager

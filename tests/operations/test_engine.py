@@ -98,7 +98,7 @@ async def test_a_cloud_that_asks_for_time_gets_it(stage: Stage, member: SessionB
     await stage.engine().reconcile(operation_id)
     job = await stage.row(
         "SELECT extract(epoch FROM scheduled_at - now())::float AS wait FROM jobs.procrastinate_jobs"
-        " WHERE queueing_lock = 'operation:' || %s AND scheduled_at IS NOT NULL",
+        " WHERE queueing_lock LIKE 'operation:' || %s || ':%%' AND scheduled_at IS NOT NULL",
         operation_id,
     )
     assert 110 < job["wait"] <= 120
@@ -213,7 +213,8 @@ async def test_a_suspended_tenant_is_left_alone_but_for_deletions(
     assert (await stage.finish(deleting))["status"] == "succeeded"
     await resume_tenant(stage.databases.operator, ACT, tenant_id)
     job = await stage.row(
-        "SELECT scheduled_at FROM jobs.procrastinate_jobs WHERE queueing_lock = 'operation:' || %s", creating
+        "SELECT scheduled_at FROM jobs.procrastinate_jobs WHERE queueing_lock LIKE 'operation:' || %s || ':%%'",
+        creating,
     )
     assert job["scheduled_at"] is None
     assert (await stage.finish(creating))["status"] == "succeeded"

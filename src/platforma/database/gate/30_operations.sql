@@ -70,13 +70,20 @@ DECLARE
         WHERE o.tenant_id = tenant AND o.plane = add_job.plane AND o.status IN ('queued', 'running'));
 BEGIN
     PERFORM jobs.procrastinate_defer_jobs_v1(ARRAY[ROW(
-        gate.queue_of(plane), 'reconcile', -under_way, lock, 'operation:' || operation,
+        gate.queue_of(plane), 'reconcile', -under_way, lock, gate.queueing_lock(tenant, operation),
         jsonb_build_object('operation_id', operation),
-        CASE WHEN delay_seconds > 0 THEN clock_timestamp() + make_interval(secs => delay_seconds) END
+        CASE WHEN delay_seconds > 0 THEN clock_timestamp() + make_interval(secs => least(delay_seconds, 3600)) END
     )]::jobs.procrastinate_job_to_defer_v1[]);
 EXCEPTION WHEN unique_violation THEN
     NULL; -- it waits in the queue already
 END
+$$;
+
+-- An operation's place in the queue: a tenant's own, whatever ids another tenant gives to operations of its.
+CREATE OR REPLACE FUNCTION gate.queueing_lock(tenant uuid, operation uuid) RETURNS text
+LANGUAGE sql IMMUTABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'operation:' || operation || ':' || tenant
 $$;
 
 -- The lock under which the jobs of a resource run: the tenant is part of it, so that no id of another tenant's
@@ -132,10 +139,10 @@ BEGIN
         WHERE o.plane = own_plane AND o.status IN ('queued', 'running')
           AND o.updated_at < clock_timestamp() - make_interval(secs => quiet_seconds)
           AND NOT EXISTS (
-              SELECT FROM jobs.procrastinate_jobs j WHERE j.queueing_lock = 'operation:' || o.id AND j.status = 'todo')
+              SELECT FROM jobs.procrastinate_jobs j WHERE j.queueing_lock = gate.queueing_lock(o.tenant_id, o.id) AND j.status = 'todo')
           AND NOT EXISTS (
               SELECT FROM jobs.procrastinate_jobs j
-              WHERE j.lock = gate.lock_of(o.tenant_id, o.resource_id) AND j.queueing_lock = 'operation:' || o.id AND j.status = 'doing')
+              WHERE j.lock = gate.lock_of(o.tenant_id, o.resource_id) AND j.queueing_lock = gate.queueing_lock(o.tenant_id, o.id) AND j.status = 'doing')
         ORDER BY o.id
         FOR UPDATE OF o SKIP LOCKED
     LOOP

@@ -7,6 +7,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from platforma.database.isolation import isolate_table
+
 revision = "0027"
 down_revision = "0026"
 branch_labels = None
@@ -18,4 +20,10 @@ def upgrade() -> None:
     op.add_column(
         "sweeps",
         sa.Column("suspected", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+    )
+    isolate_table(
+        op,
+        "sweeps",
+        grants={"platforma_worker": ("SELECT", "UPDATE"), "platforma_provisioner": ("SELECT", "DELETE")},
+        gate_reads=True,
     )
