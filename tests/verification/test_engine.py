@@ -306,12 +306,33 @@ async def test_what_no_tenant_can_have_is_absent_and_what_did_not_come_about_is_
     assert kinds.numbers == [0, 1]
 
 
-async def test_the_walls_of_billing_hold(scene_behind: SceneBehind) -> None:
-    found = await engine(operations=[], probes=billing_probes.PROBES).verify(await scene_behind(untouched))
+async def test_the_walls_of_billing_hold_and_webhooks_of_any_age_are_found(
+    scene_behind: SceneBehind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And an endpoint that refuses everything proves nothing."""
+    is_away, is_signed = False, webhooks.is_signed
+
+    async def between(application: Application, scope: Any, receive: Any, send: Any) -> None:
+        is_refused = is_away and scope["path"] == "/api/v1/webhooks/stripe"
+        await (answer(send, 400) if is_refused else application(scope, receive, send))
+
+    def for_ever(*signed: Any, now: float, tolerance: int) -> bool:
+        return is_signed(*signed, now=now, tolerance=10**12)
+
+    scene = await scene_behind(between)
+    found = await engine(operations=[], probes=billing_probes.PROBES).verify(scene)
     seen = [each.observation for each in found.findings if each.layer is Layer.BILLING]
     assert [each for each in seen if each.outcome is not Outcome.HELD] == []
     assert {each.probe for each in found.findings} >= {probe.id for probe in billing_probes.PROBES}
-    assert sum(each.probe == "webhooks" for each in found.findings) == 9
+    assert len(of(found, "webhooks")) == 9
+    on_webhooks = [probe for probe in billing_probes.PROBES if probe.id == "webhooks"]
+    with monkeypatch.context() as patched:
+        patched.setattr(webhooks, "is_signed", for_ever)
+        found = await engine(operations=[], probes=on_webhooks).verify(scene)
+    assert bypassed(found) == {"webhooks": {"an hour old", "of the future"}}
+    is_away = True
+    found = await engine(operations=[], probes=on_webhooks).verify(scene)
+    assert {each.outcome for each in of(found, "webhooks")} == {Outcome.NOT_PROVEN}
 
 
 async def test_bills_that_can_be_reached_are_found(scene_behind: SceneBehind, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,23 +368,3 @@ async def test_bills_that_can_be_reached_are_found(scene_behind: SceneBehind, mo
     assert "PUT /billing/details with customer" in seen["customers"]
     assert {"pay B's invoice", "collect from B's card", "remove B's card"} <= seen["payments"]
     assert "B's invoice, payments and cards are as before" in seen["payments"]
-
-
-async def test_webhooks_of_any_age_are_found(scene_behind: SceneBehind, monkeypatch: pytest.MonkeyPatch) -> None:
-    is_signed = webhooks.is_signed
-
-    def for_ever(*signed: Any, now: float, tolerance: int) -> bool:
-        return is_signed(*signed, now=now, tolerance=10**12)
-
-    monkeypatch.setattr(webhooks, "is_signed", for_ever)
-    seen = bypassed(await engine(operations=[], probes=billing_probes.PROBES).verify(await scene_behind(untouched)))
-    assert seen == {"webhooks": {"an hour old", "of the future"}}
-
-
-async def test_an_endpoint_that_refuses_everything_proves_nothing_of_webhooks(scene_behind: SceneBehind) -> None:
-    async def refusing(application: Application, scope: Any, receive: Any, send: Any) -> None:
-        refused = scope["path"] == "/api/v1/webhooks/stripe"
-        await (answer(send, 400) if refused else application(scope, receive, send))
-
-    found = await engine(operations=[], probes=billing_probes.PROBES).verify(await scene_behind(refusing))
-    assert {each.outcome for each in of(found, "webhooks")} == {Outcome.NOT_PROVEN}
