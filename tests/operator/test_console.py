@@ -248,6 +248,8 @@ async def test_portals_and_domains(plane: Plane, new_name: Callable[[], str]) ->
     await submit(plane, f"{path}/domains", {"host": unproven})
     html = await page(plane, path)
     assert (f"_platforma.{unproven}. IN TXT" in html, "Not proven yet" in html) == (True, True)
+    overview = await page(plane, "/")
+    assert ("Domains that wait for a record" in overview, unproven in overview) == (True, True)
     await submit(plane, f"{path}/domains/{unproven}/check", {})
     await submit(plane, f"{path}/domains/{unproven}/canonical", {}, status=409)
     await submit(plane, f"{path}/domains/{unproven}/remove", {})

@@ -99,6 +99,7 @@ async def show_overview(request: Request, query: Annotated[TenantsQuery, Query()
         "overview.html",
         acting,
         portals=await _portals(acting),
+        domains=await service.list_domains_to_mend(acting),
         tenants=rows,
         under_way=await tenants.list_under_way(acting),
         listing=Listing(request, query, cursor),

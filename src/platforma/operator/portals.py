@@ -77,6 +77,17 @@ async def list_domains(acting: Acting, portal_id: UUID) -> Sequence[Domain]:
         return (await session.scalars(statement.order_by(Domain.is_canonical.desc(), Domain.host))).all()
 
 
+async def list_domains_to_mend(acting: Acting) -> Sequence[Domain]:
+    """Return domains of all portals that lead nowhere, or soon will, for want of a record; the most urgent first."""
+    async with acting.database.platform() as session:
+        statement = select(Domain).where(
+            Domain.held_until.is_(None), or_(Domain.withdraws_at.is_not(None), ~Domain.is_proven)
+        )
+        return (
+            await session.scalars(statement.order_by(Domain.withdraws_at, Domain.created_at.desc()).limit(20))
+        ).all()
+
+
 async def add_domain(acting: Acting, portal_id: UUID, wanted: DomainCreate) -> Domain:
     """Let one more host lead to a portal, as soon as it is proven; raises Invalid, UnknownPortal or HostTaken."""
     host = check_host(acting, wanted.host)

@@ -144,7 +144,8 @@
       const names = [...table.querySelectorAll("thead th")].map((cell) => cell.textContent?.trim() || "");
       for (const row of table.querySelectorAll("tbody tr")) {
         [...row.children].forEach((cell, number) => {
-          if (names[number]) cell.setAttribute("data-label", names[number]);
+          const isWide = /** @type {HTMLTableCellElement} */ (cell).colSpan > 1;
+          if (names[number] && !isWide) cell.setAttribute("data-label", names[number]);
         });
       }
     }
