@@ -269,3 +269,28 @@ def test_requests_are_logged_without_what_they_hold(monkeypatch: pytest.MonkeyPa
     assert (line["method"], line["route"], line["status"]) == ("POST", "/invitation/{token}", response.status_code)
     assert line["milliseconds"] > 0
     assert secret not in repr(lines)
+
+
+async def test_one_session_does_not_take_all_there_is() -> None:
+    """What it asks beyond its share is refused at once, while another session and nobody are answered."""
+    go_on = asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        if b"=a" in dict(scope["headers"]).get(b"cookie", b""):
+            await go_on.wait()
+        await echo(scope, receive, send)
+
+    transport = httpx.ASGITransport(app=Edge(slow, maximum_body_bytes=MAXIMUM, cookie="__Host-it", most_at_once=3))
+    async with httpx.AsyncClient(transport=transport, base_url="http://portal.test") as client:
+
+        async def ask(session: str) -> httpx.Response:
+            return await client.get("/", headers={"cookie": f"__Host-it={session}"})
+
+        under_way = [asyncio.ensure_future(ask("a")) for _ in range(3)]
+        await asyncio.sleep(0)
+        refused = await asyncio.wait_for(ask("a"), 5)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert (await ask("b")).status_code == (await client.get("/")).status_code == 200
+        go_on.set()
+        assert [each.status_code for each in await asyncio.gather(*under_way)] == [200] * 3
+        assert (await ask("a")).status_code == 200

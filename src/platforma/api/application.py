@@ -47,6 +47,8 @@ class Application(FastAPI):
             trusted_proxies=self._settings.trusted_proxies,
             hsts_seconds=self._settings.hsts_seconds,
             takes_files=self._takes_files,
+            cookie=self._cookie,
+            most_at_once=self._settings.database.pool_size,
         )
 
     def openapi(self) -> dict[str, Any]:

@@ -9,7 +9,9 @@ import ipaddress
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -17,6 +19,7 @@ from urllib.parse import urlsplit
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from platforma.authentication.cookies import read_cookie
 from platforma.kit.hosts import parse_host
 from platforma.kit.problems import PROBLEM_MEDIA_TYPE
 
@@ -91,8 +94,17 @@ class Edge:
         api_prefix: str = "/api/",
         hsts_seconds: int = 31_536_000,
         takes_files: bool = False,
+        cookie: str | None = None,
+        most_at_once: int = 10,
     ) -> None:
-        """`takes_files`: forms of pages may be sent as multipart/form-data too."""
+        """`takes_files`: forms of pages may be sent as multipart/form-data too.
+
+        One session, known by its `cookie`, has `most_at_once` requests under way in this process, and the others of the
+        connections to the database are for everybody else.
+        """
+        self._cookie = cookie
+        self._most_at_once = most_at_once
+        self._under_way: Counter[str] = Counter()
         self._takes_files = takes_files
         self._transport_security = (b"strict-transport-security", f"max-age={hsts_seconds}".encode())
         self._app = app
@@ -118,9 +130,10 @@ class Edge:
                 message = {**message, "headers": self._headers(message["headers"], request_id, is_api=is_api)}
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id), ExitStack() as stack:
             try:
                 self._check(scope, is_api=is_api)
+                stack.enter_context(self._turn(scope["headers"]))
                 if any(name == b"transfer-encoding" for name, _ in scope["headers"]):
                     receive = await _read_whole(receive, self._maximum_body_bytes)
                 await self._app(scope, receive, send_with_headers)
@@ -128,6 +141,24 @@ class Edge:
                 await answer_refusal(scope, send_with_headers, refusal)
             finally:
                 _log(scope, status, begun)
+
+    @contextmanager
+    def _turn(self, headers: list[tuple[bytes, bytes]]) -> Iterator[None]:
+        """Count a session's request while it is under way; raises Refusal if there are too many already."""
+        token = None if self._cookie is None else read_cookie(headers, self._cookie)
+        if token is None:
+            yield
+            return
+        if self._under_way[token] >= self._most_at_once:
+            detail = f"Send at most {self._most_at_once} requests at once, and this one again in a moment."
+            raise Refusal(429, "too-many-at-once", "Too many requests at once", detail)
+        self._under_way[token] += 1
+        try:
+            yield
+        finally:
+            self._under_way[token] -= 1
+            if not self._under_way[token]:
+                del self._under_way[token]
 
     def _check(self, scope: Scope, *, is_api: bool) -> None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
@@ -273,6 +304,8 @@ async def answer_refusal(scope: Scope, send: Send, refusal: Refusal) -> None:
     headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
     if refusal.status in (400, 413):
         headers.append((b"connection", b"close"))
+    if refusal.status == 429:
+        headers.append((b"retry-after", b"1"))
     if refusal.status == 405:
         headers.append((b"allow", ", ".join(sorted(_METHODS)).encode()))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})

@@ -137,7 +137,7 @@ class TenantRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
         has_body = bool(set(kwargs.get("methods") or ()) & {"POST", "PUT", "PATCH", "DELETE"})
-        statuses = [422, 503] + ([] if self.is_open else [401, 403]) + ([404] if "{" in path else [])
+        statuses = [422, 503] + ([] if self.is_open else [401, 403, 429]) + ([404] if "{" in path else [])
         statuses += [400, 404, 409, 413, 415, 429] if has_body else []
         statuses += [403] if self.is_open and has_body else []
         kwargs["responses"] = describe(*sorted(set(statuses))) | (kwargs.get("responses") or {})

@@ -26,7 +26,8 @@ _SORTABLE = {
 HOW_TO_CHECK = (
     "Each record's hash is the SHA-256 of its sequence, the hash of the record before it and its content, joined by "
     "| and encoded as UTF-8. Its content is JSON. The blocks that were read are drawn by Python's random.Random(seed)."
-    "sample(range(blocks), drawn), with the first and the last block besides."
+    "sample(range(blocks), drawn), with the first and the last block besides. This file is not signed: what it says is "
+    "proven by the chain that the portal shows, whose head after these records was the hash given here."
 )
 _WORDS = {
     ErasureMethod.PLATFORM: "overwritten with zeroes by Platforma and read back",
