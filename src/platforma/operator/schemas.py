@@ -486,7 +486,9 @@ class ClusterOut(Output):
 class VolumeTypeChange(Input):
     """Whether to offer a volume type, and how its volumes are erased."""
 
-    is_wanted: Boolean = Field(description="Offer it as soon as a canary has proven its method; with false, withdraw it.")
+    is_wanted: Boolean = Field(
+        description="Offer it as soon as a canary has proven its method; with false, withdraw it."
+    )
     method: ErasureMethod | None = Field(default=None, description="If not given, as it is.")
     reason: Reason = "Volume types on offer."
 
