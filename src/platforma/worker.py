@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 import platforma.models  # noqa: F401 (completes the metadata, which offboarding goes by)
 from platforma.billing.turns import keep_billing
 from platforma.clouds.blocks import LocalBlocks
-from platforma.clouds.dns import DnsResolver
+from platforma.clouds.dns import DnsResolver, TxtResolver
 from platforma.clouds.kubernetes import ClusterPool, Clusters
 from platforma.clouds.openstack import CloudPool, Clouds
 from platforma.clouds.stripe import PaymentProvider, StripeSettings, open_stripe
@@ -40,7 +40,7 @@ from platforma.operations.reaper import Reaper
 from platforma.operations.reconciling import Reconcilers
 from platforma.operations.registry import reconcilers_of
 from platforma.portal.proving import keep_domains
-from platforma.settings import DomainSettings, Settings, WorkerSettings, need
+from platforma.settings import DomainSettings, Settings, SettingsError, WorkerSettings, need
 from platforma.storage.proving import keep_volume_types
 from platforma.storage.sampling import Assurance
 from platforma.sweep.turns import Sweeper
@@ -71,7 +71,7 @@ class Worker:
         call_timeout_seconds: float = 20.0,
         stripe: PaymentProvider | None = None,
         assurance: Assurance | None = None,
-        domains: DomainSettings | None = None,
+        domains: tuple[TxtResolver, DomainSettings] | None = None,
     ) -> None:
         """`domains`: look after the portals' domains too, which the platform's worker does."""
         self._assurance = assurance or Assurance()
@@ -168,8 +168,7 @@ class Worker:
 
     async def _keep_domains(self) -> None:
         if self._domains is not None:
-            resolver = DnsResolver(self._domains.resolvers, timeout_seconds=self._domains.timeout_seconds)
-            await keep_domains(self._database, resolver, self._domains)
+            await keep_domains(self._database, *self._domains)
 
     async def _keep_billing(self) -> None:
         if self._plane is Plane.TENANT:
@@ -235,7 +234,7 @@ async def run_worker(
         call_timeout_seconds=timeout,
         stripe=_stripe(settings, plane),
         assurance=assurance,
-        domains=settings.domains if plane is Plane.PLATFORM else None,
+        domains=(_resolver(settings.domains), settings.domains) if plane is Plane.PLATFORM else None,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -245,6 +244,13 @@ async def run_worker(
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+def _resolver(settings: DomainSettings) -> TxtResolver:
+    try:
+        return DnsResolver(settings.resolvers, timeout_seconds=settings.timeout_seconds)
+    except ValueError as error:
+        raise SettingsError(f"PLATFORMA_DOMAINS__RESOLVERS: {error}") from None
 
 
 def _stripe(settings: Settings, plane: Plane) -> PaymentProvider | None:

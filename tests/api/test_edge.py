@@ -47,7 +47,9 @@ def port() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def proxied_port() -> Iterator[int]:
-    with served(Edge(echo, maximum_body_bytes=MAXIMUM, trusted_proxies=["127.0.0.0/8", "10.0.0.0/8"])) as port:
+    with served(
+        Edge(echo, maximum_body_bytes=MAXIMUM, trusted_proxies=["127.0.0.0/8", "10.0.0.0/8"], hsts_seconds=60)
+    ) as port:
         yield port
 
 
@@ -199,6 +201,12 @@ class TestAddresses:
         assert self.address(proxied_port, "::ffff:198.51.100.1, ::ffff:10.0.0.5") == "198.51.100.1"
         assert self.address(proxied_port, "2001:DB8:0::1") == "2001:db8::1"
         assert self.address(proxied_port, "fe80::1%eth0") == "fe80::1"
+
+
+def test_how_long_tls_is_a_must_is_a_setting(port: int, proxied_port: int) -> None:
+    ask = b"GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n"
+    assert b"strict-transport-security: max-age=31536000\r\n" in speak(port, ask)
+    assert b"strict-transport-security: max-age=60\r\n" in speak(proxied_port, ask)
 
 
 def test_every_answer_is_hardened(port: int) -> None:

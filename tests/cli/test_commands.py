@@ -143,6 +143,7 @@ def test_a_wrong_command_line_is_exit_code_2(run: Run) -> None:
     assert run("tenant", "create", "a", "b", "--quota", "servers=many").code == 2
     assert run("member", "invite", "a", "b", "c@d.e", "--role", "king").code == 2
     assert run("serve", "--plane", "moon").code == 2
+    assert run("serve", "--plane", "certificates", "--host", "0.0.0.0").code == 2
 
 
 def test_nothing_is_lost_without_a_yes(furnished: Run, rows: Any) -> None:

@@ -10,18 +10,21 @@ from uuid import UUID
 import pytest
 
 from platforma.authentication.principals import SessionBinding
+from platforma.clouds.dns import FakeResolver
 from platforma.clouds.openstack.fake import FakeCall
 from platforma.database.roles import DatabaseRole
+from platforma.kit.crypto import new_key
 from platforma.network.models import Network
 from platforma.operations.models import Plane
 from platforma.operations.registry import reconcilers_of
-from platforma.settings import Settings, SettingsError, WorkerSettings
+from platforma.settings import DomainSettings, Settings, SettingsError, WorkerSettings
 from platforma.worker import Worker, run_worker
 from tests.database.server import TestDatabase
 from tests.operations.stage import Stage
 
 SETTINGS = WorkerSettings(concurrency=4, heartbeat_seconds=0.5, stalled_after_seconds=3, give_up_after_seconds=60)
 DEADLINE_SECONDS = 20.0
+NAMES = FakeResolver({"_platforma.cloud.example": frozenset({"platforma=proof"})})
 
 
 @pytest.fixture
@@ -32,7 +35,10 @@ def database(fresh_database: TestDatabase) -> TestDatabase:
 
 def _worker(stage: Stage, database: TestDatabase, plane: Plane = Plane.TENANT) -> Worker:
     role = {Plane.TENANT: DatabaseRole.WORKER, Plane.PLATFORM: DatabaseRole.PROVISIONER}[plane]
-    return Worker(database.url(role), plane, stage.access, reconcilers_of(plane, stage.access), SETTINGS)
+    domains = (NAMES, DomainSettings()) if plane is Plane.PLATFORM else None
+    return Worker(
+        database.url(role), plane, stage.access, reconcilers_of(plane, stage.access), SETTINGS, domains=domains
+    )
 
 
 @asynccontextmanager
@@ -58,10 +64,15 @@ UNFINISHED = "SELECT 1 FROM operations WHERE tenant_id = %s AND status IN ('queu
 
 async def test_workers_of_both_planes_bring_a_tenant_to_life(stage: Stage, database: TestDatabase) -> None:
     tenant_id = await stage.make_tenant(onboard=False)
+    await stage.databases.administrator.execute(
+        b"INSERT INTO domains (host, portal_id, proof_token, wake_at) "
+        b"SELECT 'cloud.example', portal_id, 'proof', now() FROM tenants"
+    )
     async with _running(_worker(stage, database)), _running(_worker(stage, database, Plane.PLATFORM)):
         await _until(stage, UNFINISHED, tenant_id)
         await _until(stage, "SELECT 1 FROM jobs.procrastinate_jobs")
         await _until(stage, "SELECT 1 WHERE NOT EXISTS (SELECT FROM flavors)")
+        await _until(stage, "SELECT 1 FROM domains WHERE NOT is_proven")
     assert stage.objects(tenant_id) == {"security_group": 1, "router": 1, "network": 1, "subnet": 1}
     assert not await stage.rows("SELECT 1 FROM jobs.procrastinate_workers")
 
@@ -162,6 +173,21 @@ async def test_a_worker_survives_the_loss_of_its_connections(
 async def test_what_is_missing_is_named(settings: dict[str, Any], missing: str) -> None:
     with pytest.raises(SettingsError, match=missing):
         await run_worker(Settings(**settings), Plane.TENANT)
+
+
+async def test_a_resolver_that_is_no_address_is_named() -> None:
+    settings: dict[str, Any] = {
+        "database": {"provisioner": "postgresql://x@/y"},
+        "openstack": {
+            "auth_url": "http://cloud.test",
+            "administrator_username": "admin",
+            "administrator_password": "x",
+        },
+        "credential_keys": [new_key()],
+        "domains": {"resolvers": ["dns.example"]},
+    }
+    with pytest.raises(SettingsError, match="RESOLVERS"):
+        await run_worker(Settings(**settings), Plane.PLATFORM)
 
 
 async def test_the_tenants_worker_has_no_administration(stage: Stage) -> None:

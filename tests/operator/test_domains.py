@@ -4,17 +4,19 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import pytest_asyncio
 
 from platforma.clouds.dns import DnsUnavailable
 from platforma.database.database import Database
 from platforma.database.roles import DatabaseRole
-from platforma.portal.certificates import BURST, CertificateAsk
+from platforma.portal.certificates import BURST, CertificateAsk, create_certificates_app
 from platforma.portal.proving import check_next
-from platforma.settings import DomainSettings
+from platforma.settings import DomainSettings, Settings
 from tests.database.server import TestDatabase
 from tests.database.tenants import SignedIn, TwoTenants
 from tests.operator.conftest import Plane
+from tests.serving import served
 
 SETTINGS = DomainSettings(grace_days=7)
 
@@ -246,3 +248,12 @@ async def test_who_may_ask_for_certificates(plane: Plane, a: SignedIn, database:
         assert answers == [404] * BURST + [429]
         seconds = 1.0
         assert await send(app, "domain=unknown.localhost") == 404
+
+
+async def test_a_proxy_asks_over_http(a: SignedIn, settings: Settings) -> None:
+    """As it is served: on loopback, with bare answers."""
+    with served(create_certificates_app(settings)) as port:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as proxy:
+            answers = [await proxy.get("/ask", params={"domain": host}) for host in (a.host, f"x.{a.host}")]
+            portals = await proxy.get("/ask", params={"domain": a.host}, headers={"host": a.host})
+    assert [(each.status_code, each.content) for each in (*answers, portals)] == [(200, b""), (404, b""), (404, b"")]
