@@ -2,16 +2,23 @@
 
 import subprocess
 import sys
+import time
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from platforma.database.roles import DatabaseRole
+from platforma.kit.ids import new_id
 from platforma.kit.probes import Layer, Observation, Outcome, Reply, Scene
+from platforma.storage import service as storage
+from platforma.storage.schemas import VolumeCreate
 from platforma.verification.catalog import verify_catalog
+from platforma.verification.drill import faults
 from platforma.verification.drill.faults import FAULTS, by_name
-from platforma.verification.drill.knockouts import Watch, disclosures_of, faulty, knocked_out
+from platforma.verification.drill.knockouts import Watch, disclosures_of, faulty, holds, knocked_out
 from platforma.verification.findings import Finding, Verification
+from platforma.verification.oracle import differences, normalise, without_new
 from tests.database.server import TestDatabase
 
 MOMENT = datetime(2026, 11, 23, tzinfo=UTC)
@@ -42,6 +49,15 @@ def test_each_layer_has_three_faults_or_more() -> None:
     assert len(by_name()) == len(FAULTS)
     assert all(count >= 3 for count in Counter(fault.layer for fault in FAULTS).values())
     assert {fault.layer for fault in FAULTS} == set(Layer)
+
+
+async def test_a_source_that_is_not_looked_up_is_taken_as_the_service_takes_one() -> None:
+    """A fault that breaks creation altogether would be noticed, and would attack nothing."""
+    ids = {"snapshot_id": uuid4()}
+    source = await faults._any_source(None, VolumeCreate(name="v", size_gib=1, **ids))
+    assert isinstance(source, storage._Source)
+    assert (source.kind, source.id) == ("snapshot", ids["snapshot_id"])
+    assert (await faults._any_source(None, VolumeCreate(name="v", size_gib=1))).volume_type_id is None
 
 
 def test_what_is_replaced_in_code_is_there() -> None:
@@ -111,3 +127,31 @@ def test_what_was_so_before_is_not_noticed() -> None:
     assert noticed.noticed == ["not proven: timing: get_volume"]
     assert noticed.plain()["detected"] is True
     assert not knocked_out("1 authentication", "a fault", report, faulty(wrong)).is_detected
+
+
+def test_a_knock_out_that_breaks_the_product_is_told_and_proves_little() -> None:
+    lost = ["not proven: furnishing: a volume"]
+    report = {"probes": 2, "faulty": lost, "disclosures": []}
+    assert knocked_out("4 storage", "a fault", report, []).plain()["broken"] == lost
+    assert knocked_out("4 storage", "a fault", report, lost).plain()["broken"] == []
+
+
+def test_with_all_walls_what_is_not_proven_is_no_disclosure_and_what_is_bypassed_ends_the_drill() -> None:
+    assert holds({"faulty": ["not proven: foreign ids: detach"], "disclosures": []})
+    assert not holds({"faulty": ["bypassed: foreign ids: detach"], "disclosures": []})
+    assert not holds({"faulty": [], "disclosures": ["GET /: b"]})
+
+
+def test_what_a_has_just_made_tells_nothing_and_what_b_had_does() -> None:
+    bs, since = new_id(), datetime.now(UTC) + timedelta(milliseconds=2)
+    time.sleep(0.004)
+
+    def answer(id_: object, moment: datetime) -> Any:
+        body = f'{{"id":"{id_}","created_at":"{moment.isoformat()}"}}'.encode()
+        return without_new(normalise(202, [("location", f"/volumes/{id_}")], body, {}), since)
+
+    now = datetime.now(UTC)
+    assert differences(answer(new_id(), now), answer(new_id(), now + timedelta(seconds=1))) == []
+    for other in (bs, uuid4()):
+        assert len(differences(answer(other, now), answer(new_id(), now))) == 2
+    assert differences(answer(new_id(), since - timedelta(days=1)), answer(new_id(), now)) != []

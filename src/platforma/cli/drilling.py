@@ -21,6 +21,7 @@ from platforma.clouds.openstack.fake import FakeCloud
 from platforma.database.database import Database
 from platforma.kit.crypto import KeyRing, new_key
 from platforma.kit.logs import configure_logs
+from platforma.kit.probes import Outcome
 from platforma.operations.cloud_access import CloudAccess
 from platforma.operations.models import Plane
 from platforma.operations.registry import reconcilers_of
@@ -88,6 +89,7 @@ async def knock_out(urls: Mapping[str, str], fault_name: str | None) -> dict[str
         "probes": len(found.findings),
         "faulty": faulty(found),
         "disclosures": disclosures_of(found, watch.seen),
+        "details": [each.observation.detail for each in found.findings if each.observation.outcome is not Outcome.HELD],
     }
 
 

@@ -44,8 +44,9 @@ async def _rule(party: Party) -> str | None:
 
 
 async def _port(party: Party) -> str | None:
-    ports = (await party.ask("GET", f"{_API}/ports?server_id={party.ids['server_id']}")).json()["items"]
-    return str(ports[0]["id"]) if ports else None
+    """Return a port of the server's; one of its own where a control has taken the server's away."""
+    ports = (await party.ask("GET", f"{_API}/ports?server_id={party.ids['server_id']}")).json().get("items")
+    return str(ports[0]["id"]) if ports else await _free_port(party)
 
 
 async def _free_port(party: Party) -> str | None:
@@ -72,7 +73,7 @@ BELONGINGS = (
     Belonging("rule_id", _rule, Layer.NETWORK, needs=("security_group_id",), threats=("N08",)),
 )
 LATER_BELONGINGS = (
-    Belonging("port_id", _port, Layer.NETWORK, threats=("N03",)),
+    Belonging("port_id", _port, Layer.NETWORK, needs=("network_id", "subnet_id"), threats=("N03",)),
     Belonging("floating_ip_id", _floating_ip, Layer.NETWORK, threats=("N03",)),
 )
 """What needs a server first."""

@@ -25,6 +25,7 @@ Report = Callable[[str], None]
 
 FOREIGN_IDS = "foreign ids"
 OWNER_FIELDS = "owner fields"
+FURNISHING = "furnishing"
 UNCHANGED = "victim unchanged"
 
 
@@ -158,7 +159,7 @@ class Engine:
                 party.ids[belonging.name] = id_
             else:
                 seen = Observation(f"{party.mark} {belonging.name}", Outcome.NOT_PROVEN, reason[:300])
-                missing.append(Finding("furnishing", belonging.layer, (), seen, "One of everything", "It comes about"))
+                missing.append(Finding(FURNISHING, belonging.layer, (), seen, "One of everything", "It comes about"))
         return missing
 
     async def _remake(self, party: Party, name: str) -> None:

@@ -4,8 +4,11 @@ See docs/isolation: the two are alike byte for byte, in status, headers and body
 two answers (the request's own id, the date, the ids that the caller sent) is set aside.
 """
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
 
 VOLATILE_HEADERS = frozenset({"date", "x-request-id", "server-timing"})
 
@@ -31,6 +34,30 @@ def normalise(status: int, headers: Iterable[tuple[str, str]], body: bytes, sent
             header = header.replace(value, f"<{name}>")
         kept.append((key.lower(), header))
     return Answer(status, tuple(sorted(kept)), body)
+
+
+def without_new(answer: Answer, since: datetime) -> Answer:
+    """Set aside ids that were made, and moments that came, since then: two things that A has just made differ in them.
+
+    Such an id is of version 7, which says when it was made: none that B had before is taken for one.
+    """
+    headers = tuple((name, _without_new(value, since)) for name, value in answer.headers)
+    return replace(answer, headers=headers, body=_without_new(answer.body.decode("latin-1"), since).encode("latin-1"))
+
+
+def _without_new(text: str, since: datetime) -> str:
+    def of_id(found: re.Match[str]) -> str:
+        made_ms = UUID(found[0]).int >> 80
+        return "<new id>" if made_ms >= int(since.timestamp() * 1000) else found[0]
+
+    def of_moment(found: re.Match[str]) -> str:
+        return "<now>" if datetime.fromisoformat(found[0]) >= since else found[0]
+
+    return _MOMENT.sub(of_moment, _ID_OF_VERSION_7.sub(of_id, text))
+
+
+_ID_OF_VERSION_7 = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b")
+_MOMENT = re.compile(r"\b\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-][0-1]\d:\d\d)")
 
 
 def differences(foreign: Answer, unknown: Answer) -> list[str]:

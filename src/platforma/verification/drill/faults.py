@@ -30,6 +30,7 @@ from platforma.network import floating_ips, ports, security_groups
 from platforma.network.models import Network
 from platforma.operations import resources
 from platforma.storage import service as storage
+from platforma.storage.schemas import VolumeCreate
 
 Change = tuple[str, str, str]
 """A function of the gate, what stands in it, and what shall stand there instead."""
@@ -142,12 +143,11 @@ def _unlooked(place: Any, kind: type[Any]) -> Callable[[], None]:
     return lambda: _set(place, get_resource=take)
 
 
-async def _any_source(_session: Any, body: Any) -> tuple[str | None, UUID | None]:
-    for kind in ("snapshot", "source_volume"):
-        id_ = getattr(body, f"{kind}_id")
+async def _any_source(_session: Any, body: VolumeCreate) -> storage._Source:
+    for kind, id_ in (("snapshot", body.snapshot_id), ("volume", body.source_volume_id)):
         if id_ is not None:
-            return kind.removeprefix("source_"), id_
-    return None, None
+            return storage._Source(kind, id_)
+    return storage._Source()
 
 
 async def _any_target(_session: Any, port_id: UUID, **_named: Any) -> UUID:

@@ -6,10 +6,11 @@ from typing import Any
 
 from platforma.kit.probes import Outcome, Reply, Scene
 from platforma.verification.collection import NOBODYS
-from platforma.verification.engine import FOREIGN_IDS, UNCHANGED
+from platforma.verification.engine import FOREIGN_IDS, FURNISHING, UNCHANGED
 from platforma.verification.findings import Verification
 
 _TELLING = {FOREIGN_IDS, "timing", UNCHANGED}
+_UNFURNISHED = f"{Outcome.NOT_PROVEN}: {FURNISHING}"
 _REFUSED_OTHERWISE = "it answers"
 """Alike for B's id and for one that never existed, if not as it should be: that tells nothing of B."""
 
@@ -73,6 +74,11 @@ def faulty(found: Verification) -> list[str]:
     return sorted(f"{each.observation.outcome}: {each.probe}: {each.observation.subject}" for each in wrong)
 
 
+def holds(report: Mapping[str, Any]) -> bool:
+    """Say whether nothing was bypassed or disclosed, proven or not."""
+    return not report["disclosures"] and all(each.startswith(str(Outcome.NOT_PROVEN)) for each in report["faulty"])
+
+
 @dataclass(frozen=True)
 class Knockout:
     """One fault, and what came of it."""
@@ -83,6 +89,11 @@ class Knockout:
     disclosures: list[str]
     noticed: list[str]
     """What was not held, and was with nothing taken away."""
+
+    @property
+    def broken(self) -> list[str]:
+        """What no canary could get any more: of that nothing was attacked, and the fault is more than a wall."""
+        return [each for each in self.noticed if each.startswith(_UNFURNISHED)]
 
     @property
     def is_detected(self) -> bool:
@@ -99,6 +110,7 @@ class Knockout:
             "detected": self.is_detected,
             "disclosed": self.disclosures[:20],
             "noticed": self.noticed[:20],
+            "broken": self.broken,
         }
 
 
