@@ -1,6 +1,7 @@
 """Reports: counted from the attacks, signed so that a change is found, and readable by people and programs."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -10,9 +11,12 @@ from typer.testing import CliRunner
 
 from platforma.cli.reports import app
 from platforma.kit.probes import Layer
+from platforma.verification.lab import LabResult
 from platforma.verification.reports.formats import to_html, to_junit, to_sarif
 from platforma.verification.reports.report import count_bypasses, make_report
 from platforma.verification.reports.signing import ReportError, canonical, new_signing_key, open_report, sign_report
+
+PRIVATE, PUBLIC = new_signing_key()
 
 
 def probe(verdict: str, layer: Layer = Layer.DATABASE, id_: str = "foreign ids: get_volume path.id") -> dict[str, Any]:
@@ -141,3 +145,31 @@ def test_the_commands(tmp_path: Path) -> None:
     assert run("verify", report, *public).exit_code == 1
     assert run("show", report, tmp_path / "other.html", *public).exit_code == 1
     assert run("verify", found, *public).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("age", "not_held", "verdict"),
+    [(5, (), "Held"), (72, (), "Not proven"), (5, ("N01 <wire>",), "Bypassed")],
+)
+def test_the_packet_lab_stands_beside_the_verdict_with_its_age(
+    age: int, not_held: tuple[str, ...], verdict: str
+) -> None:
+    began = datetime(2026, 11, 23, tzinfo=UTC)
+    lab = LabResult(began, timedelta(hours=age), timedelta(seconds=9.5), 131, len(not_held), 2, ("N01",), not_held)
+    report = make_report(verification(probe("held")), lab)
+    assert open_report(sign_report(report, PRIVATE), PUBLIC)["lab"]["age_hours"] == age
+    section = to_html(report).partition("Packets between tenants")[2]
+    assert f">{verdict}<" in section
+    assert lab.sentence in section
+    assert "<wire>" not in section
+    assert "No result of the packet lab" in to_html(make_report(verification(probe("held"))))
+
+
+def test_a_lab_result_that_is_none_is_refused(tmp_path: Path) -> None:
+    found, key, lab = (tmp_path / name for name in ("found.json", "key.pem", "lab.json"))
+    found.write_text(json.dumps(verification(probe("held"))))
+    key.write_bytes(PRIVATE)
+    words = ["make", str(found), str(tmp_path / "report.json"), "--key", str(key), "--lab", str(lab)]
+    assert "There is no" in CliRunner().invoke(app, words).output
+    lab.write_text("{}")
+    assert "is no result of the packet lab" in " ".join(CliRunner().invoke(app, words).output.split())

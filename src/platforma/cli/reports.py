@@ -2,12 +2,14 @@
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from platforma.cli.console import Json, fail, show
+from platforma.verification.lab import LabResultInvalid, read_lab_result
 from platforma.verification.reports.formats import FORMATS
 from platforma.verification.reports.report import count_bypasses, make_report
 from platforma.verification.reports.signing import ReportError, new_signing_key, open_report, sign_report
@@ -39,11 +41,15 @@ def make(
     verification: Annotated[Path, typer.Argument(help="What platforma verify --json wrote.")],
     output: Annotated[Path, typer.Argument(help="Where to write the signed report.")],
     key: Annotated[Path, typer.Option(help="The private key, as platforma report key made it.")],
+    lab: Annotated[Path | None, typer.Option(help="What make lab wrote, as .platforma/lab.json.")] = None,
 ) -> None:
-    """Make a signed report of a verification."""
+    """Make a signed report of a verification, with what the packet lab has last found beside it."""
     try:
-        signed = sign_report(make_report(_read(verification)), _bytes(key))
-    except (ReportError, KeyError, TypeError, ValueError) as error:
+        result = read_lab_result(lab, datetime.now(UTC)) if lab is not None else None
+        if lab is not None and result is None:
+            raise ReportError(f"There is no {lab}.")
+        signed = sign_report(make_report(_read(verification), result), _bytes(key))
+    except (ReportError, LabResultInvalid, KeyError, TypeError, ValueError) as error:
         fail(str(error))
     output.write_text(json.dumps(signed, indent=2, ensure_ascii=False) + "\n")
 

@@ -53,7 +53,7 @@ def to_html(report: Mapping[str, Any]) -> str:
         + f"{layers}</table>"
         f"<h2>Coverage</h2><table><tr><th>Of</th><th>Covered</th><th>Left out</th></tr>{coverage}</table>"
         + (f"<p>Not here, and so not tried:</p><ul>{absent}</ul>" if absent else "")
-        + f"<h2>What did not hold or could not be shown</h2>{findings}"
+        + f"<h2>What did not hold or could not be shown</h2>{findings}{_lab(report.get('lab'))}"
         f"<p><small>Platforma {_text(report['version'])}. The attacks are evidence for the controls. The signed "
         f"report that this page was made from is verified with <code>platforma report verify</code>.</small></p>"
         "</body></html>\n"
@@ -125,6 +125,19 @@ def _layer_row(layer: Mapping[str, Any]) -> str:
         f"<tr><td><b>{_text(layer['layer'])}</b><br><small>{_text(layer['promise'])}</small></td>"
         f"<td>{_verdict(layer['verdict'])}<br><small>{counts}</small></td><td><small>{tried}</small></td>"
         f"<td><small>{controls}</small></td></tr>"
+    )
+
+
+def _lab(lab: Mapping[str, Any] | None) -> str:
+    title = "<h2>Packets between tenants</h2>"
+    if lab is None:
+        return f"{title}<p>No result of the packet lab was given for this report.</p>"
+    verdict = Outcome.HELD if lab["is_good"] else Outcome.BYPASSED if lab["not_held"] else Outcome.NOT_PROVEN
+    not_held = f" Did not hold: {_text(', '.join(lab['not_held']))}." if lab["not_held"] else ""
+    return (
+        f"{title}<p>{_verdict(str(verdict))} The packet lab, an installation of its own, ran last on "
+        f"{_text(lab['started'][:10])}: {_text(lab['sentence'])}{not_held} Threats tried on the wire: "
+        f"{_text(', '.join(lab['threats']))}.</p>"
     )
 
 

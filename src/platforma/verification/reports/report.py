@@ -5,6 +5,7 @@ from typing import Any
 
 from platforma import __version__
 from platforma.kit.probes import Layer, Outcome
+from platforma.verification.lab import LabResult
 from platforma.verification.reports.controls import CONTROLS
 from platforma.verification.reports.signing import ReportError
 
@@ -12,8 +13,10 @@ FORMAT = "platforma verification report, 1"
 _KEYS = {"started", "finished", "coverage", "probes", "bypasses", "uncovered", "absent"}
 
 
-def make_report(verification: Any) -> dict[str, Any]:
+def make_report(verification: Any, lab: LabResult | None = None) -> dict[str, Any]:
     """Return the report of what `platforma verify --json` wrote; raises ReportError if that is something else.
+
+    The packet lab tries an installation of its own: what it last found, if it is known, stands beside the verdict.
 
     Everything in it is counted from the attacks themselves: what the file says of itself is not believed.
     """
@@ -34,6 +37,7 @@ def make_report(verification: Any) -> dict[str, Any]:
         "absent": verification["absent"],
         "layers": [_layer(layer, [each for each in probes if each["layer"] == layer]) for layer in Layer],
         "probes": probes,
+        "lab": _lab(lab),
     }
 
 
@@ -50,6 +54,19 @@ def count_bypasses(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "until": listed[-1]["finished"],
         "verifications": len(listed),
         "whole": whole,
+    }
+
+
+def _lab(lab: LabResult | None) -> dict[str, Any] | None:
+    if lab is None:
+        return None
+    return {
+        "started": lab.started.isoformat(),
+        "age_hours": int(lab.age.total_seconds() // 3600),
+        "is_good": lab.is_good,
+        "sentence": lab.sentence,
+        "not_held": list(lab.not_held),
+        "threats": list(lab.threats),
     }
 
 
