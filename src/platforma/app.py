@@ -33,7 +33,7 @@ from platforma.network.port_endpoints import ports
 from platforma.network.security_group_endpoints import security_groups
 from platforma.operations import endpoints as operations
 from platforma.operations import pages as operations_pages
-from platforma.portal import api_reference, dashboard, search_endpoints, search_pages
+from platforma.portal import api_reference, dashboard, search_endpoints, search_pages, security_txt
 from platforma.portal import pages as portal_pages
 from platforma.portal.application import create_pages
 from platforma.settings import Settings, need
@@ -80,6 +80,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
 
 PAGE_ROUTERS: tuple[APIRouter, ...] = (
     portal_pages.brand,
+    security_txt.contact,
     authentication_pages.signing_in,
     dashboard.router,
     search_pages.search,

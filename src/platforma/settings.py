@@ -7,6 +7,7 @@ password of any cloud, and no process but `platforma migrate` has the owner's da
 import os
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -153,6 +154,12 @@ class Settings(BaseSettings):
     hsts_seconds: int = Field(default=31_536_000, ge=0)
     """For how long browsers speak to a host over TLS only (RFC 6797); 0 takes back what was said."""
     operator_host: str = "operator.localhost"
+    security_contacts: list[Annotated[str, Field(pattern=r"^(mailto:|tel:|https://)[^\s]+$")]] = Field(
+        default_factory=list
+    )
+    """Whom to tell of a weakness, in security.txt (RFC 9116); without one there is no such file."""
+    security_policy: str | None = Field(default=None, pattern=r"^https://[^\s]+$")
+    """Where the policy for researchers can be read."""
 
     @classmethod
     def settings_customise_sources(

@@ -40,6 +40,7 @@ OPEN_OPERATIONS = {
     "receive_stripe_event": "tests/billing",
     "page_brand_stylesheet": "tests/portal",
     "page_show_brand_file": "tests/portal",
+    "page_show_security_txt": "tests/portal",
     "page_show_sign_in": "tests/portal",
     "page_sign_in": "tests/portal",
     "page_sign_out": "tests/portal",
